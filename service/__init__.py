@@ -1,0 +1,1 @@
+"""The execution service: alerts in, orders out, each one exactly once."""

@@ -1,0 +1,24 @@
+"""The two clocks: wall time for stamps and freshness, monotonic time for waiting."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    def now_ns(self) -> int:
+        """Unix nanoseconds, UTC."""
+        ...
+
+    def monotonic_ns(self) -> int:
+        """Nanoseconds that only grow; comparable within one process."""
+        ...
+
+
+class SystemClock:
+    def now_ns(self) -> int:
+        return time.time_ns()
+
+    def monotonic_ns(self) -> int:
+        return time.monotonic_ns()

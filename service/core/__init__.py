@@ -1,0 +1,1 @@
+"""Pure decisions: no I/O, no telemetry, no clock; only the standard library and msgspec."""
