@@ -1,0 +1,1 @@
+"""Telemetry of the service: the contract as data, and the engines that carry it out."""

@@ -1,0 +1,130 @@
+"""What the service sees of telemetry: spans, instruments, logs. No engine shows through.
+
+Nothing here blocks, and nothing raises into the caller: a failure inside is counted and dropped. Exceptions of the
+caller's own pass through a span unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from telemetry.conventions import Counter, Gauge, Histogram, UpDownCounter
+
+AttributeValue = str | bool | int | float | Decimal
+"""Decimals become decimal strings on spans: money never passes through a float there."""
+
+Attributes = Mapping[str, AttributeValue]
+Labels = Mapping[str, str]
+
+
+class SpanContext(NamedTuple):
+    """W3C ids, lowercase hex: 32 and 16 digits."""
+
+    trace_id: str
+    span_id: str
+
+
+class Span(Protocol):
+    @property
+    def context(self) -> SpanContext: ...
+
+    def set(self, attributes: Attributes) -> None: ...
+
+    def event(self, name: str, attributes: Attributes = ...) -> None: ...
+
+    def fail(self, error_type: str, message: str = "") -> None:
+        """Status ERROR and `error.type`; for what went wrong on our side or the exchange's, never for a refusal."""
+        ...
+
+
+class RequestSpan(Span, Protocol):
+    """The SERVER span of one webhook. Its spans are held until it ends, then kept or dropped together."""
+
+    def keep(self) -> None:
+        """Keep this trace whatever the rate: it was authenticated or journaled. A failed span keeps it too."""
+        ...
+
+    def link(self, context: SpanContext) -> None:
+        """Point to another trace that this one belongs to: the first answer of a replayed alert."""
+        ...
+
+
+class RebuiltSpan(NamedTuple):
+    """A step of an earlier process life, known from the journal only; times are Unix nanoseconds."""
+
+    name: str
+    context: SpanContext
+    parent_span_id: str | None
+    start_ns: int
+    end_ns: int
+    attributes: Attributes
+
+
+class LogEntry(NamedTuple):
+    """One log record, already redacted; `severity` is the standard library's level, `time_ns` Unix nanoseconds."""
+
+    time_ns: int
+    severity: int
+    severity_text: str
+    message: str
+    attributes: Mapping[str, str | bool | int | float]
+
+
+class Telemetry(Protocol):
+    def request(
+        self, name: str, attributes: Attributes, *, traceparent: str | None, trust: bool
+    ) -> AbstractContextManager[RequestSpan]:
+        """A SERVER span: a new root, `traceparent` its link; its child only where `trust` is set."""
+        ...
+
+    def span(
+        self,
+        name: str,
+        attributes: Attributes = ...,
+        *,
+        parent: SpanContext | None = None,
+        links: Sequence[SpanContext] = (),
+        client: bool = False,
+    ) -> AbstractContextManager[Span]:
+        """A span below `parent`, else below the current span; the current one while the block runs."""
+        ...
+
+    def current(self) -> SpanContext | None: ...
+
+    def add(self, instrument: Counter | UpDownCounter, value: Decimal | float = 1, **labels: str) -> None: ...
+
+    def record(self, instrument: Histogram, value: Decimal | float, **labels: str) -> None: ...
+
+    def set(self, instrument: Gauge, value: Decimal | float, **labels: str) -> None: ...
+
+    def observe(self, instrument: Gauge, read: Callable[[], Iterable[tuple[float, Labels]]]) -> None:
+        """Ask `read` for the values at each collection, from another thread: it must be quick and thread-safe."""
+        ...
+
+    def preset(self, instrument: Counter | UpDownCounter | Gauge, **values: Sequence[str]) -> None:
+        """Report 0 for every combination of these label values from now on."""
+        ...
+
+    def log(self, entry: LogEntry) -> None:
+        """Export one log record with the current span's ids; nothing happens without an endpoint."""
+        ...
+
+    def trace(self, trace_id: str, rebuilt: Sequence[RebuiltSpan] = ()) -> bytes:
+        """OTLP/JSON of the spans this process knows of a trace, and of `rebuilt` where it knows nothing."""
+        ...
+
+    def metrics(self, accept: str) -> tuple[bytes, str]:
+        """The exposition and its content type: OpenMetrics where `accept` asks for it, else Prometheus text.
+
+        Takes milliseconds and may be called from any thread: a worker thread keeps them off the event loop.
+        """
+        ...
+
+    def close(self, timeout: float) -> None:
+        """Export what is left, within `timeout` seconds."""
+        ...

@@ -1,0 +1,158 @@
+"""Structured logs: one JSON object a line on standard error, and the same records by OTLP where there is an endpoint.
+
+Every record carries the current trace and span id. Secrets are masked by key name and known prefixes. A failing log
+call is counted, never raised, and never printed with its arguments.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from datetime import UTC, datetime
+from threading import local
+from typing import TYPE_CHECKING, Any, TextIO
+
+import msgspec
+
+from telemetry import conventions as c
+from telemetry.attributes import error_type, plain
+from telemetry.facade import LogEntry
+from telemetry.redaction import MASK, is_secret, redact, redact_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from telemetry.facade import Telemetry
+
+QUIET = ("httpx", "httpcore", "uvicorn.access", "urllib3", "asyncio")
+"""Loggers that print URLs or one line a request at INFO; they speak from WARNING on."""
+
+_NEVER_EXPORTED = ("opentelemetry", "urllib3", "requests", "charset_normalizer")
+_MESSAGE = 4096
+_STACK = 8192
+_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
+
+_formatter = logging.Formatter()
+
+
+class JsonFormatter(logging.Formatter):
+    """Keys: ts, level, logger, message, trace_id, span_id, the service's, the caller's, error; absent ones left out."""
+
+    def __init__(self, telemetry: Telemetry, service: Mapping[str, str]) -> None:
+        super().__init__()
+        self._telemetry = telemetry
+        self._service = dict(service)
+
+    def format(self, record: logging.LogRecord) -> str:
+        context = self._telemetry.current()
+        ids = {} if context is None else {"trace_id": context.trace_id, "span_id": context.span_id}
+        document: dict[str, object] = {
+            "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": _message(record),
+            **ids,
+            **self._service,
+        }
+        # What a caller adds never replaces what the record is.
+        document.update((key, value) for key, value in _extra(record).items() if key not in document)
+        if record.exc_info and record.exc_info[1] is not None:
+            document["error"] = _error(record.exc_info[1], record)
+        return msgspec.json.encode(document, enc_hook=str).decode()
+
+
+class _Careful(logging.Handler):
+    """A failure is counted; the standard library would print the record's arguments, secrets included."""
+
+    _telemetry: Telemetry
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the standard library's name
+        del record
+        self._telemetry.add(c.TELEMETRY_DROPPED, signal="logs", reason="internal_error")
+
+
+class JsonHandler(_Careful, logging.StreamHandler[TextIO]):
+    """Writes to a stream; a stream that fails costs the line, nothing else."""
+
+    def __init__(self, telemetry: Telemetry, service: Mapping[str, str], stream: TextIO) -> None:
+        super().__init__(stream)
+        self._telemetry = telemetry
+        self.setFormatter(JsonFormatter(telemetry, service))
+
+
+class OtlpHandler(_Careful):
+    """Hands records to telemetry; those of the exporters' own libraries stay on standard error only."""
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        super().__init__()
+        self._telemetry = telemetry
+        self._inside = local()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.name.split(".", 1)[0] in _NEVER_EXPORTED or getattr(self._inside, "busy", False):
+            return
+        self._inside.busy = True
+        try:
+            self._telemetry.log(_entry(record))
+        except Exception:  # noqa: BLE001 - a log call never raises into the caller; it is counted
+            self.handleError(record)
+        finally:
+            self._inside.busy = False
+
+
+def configure_logging(
+    telemetry: Telemetry,
+    *,
+    level: str | int = "INFO",
+    service: Mapping[str, str] | None = None,
+    stream: TextIO | None = None,
+) -> None:
+    """Make the root logger write JSON lines to `stream` (standard error) and to telemetry; replaces its handlers.
+
+    `service` holds fields that every line carries, such as `service.name` and `service.version`.
+    """
+    root = logging.getLogger()
+    root.handlers[:] = [JsonHandler(telemetry, service or {}, stream or sys.stderr), OtlpHandler(telemetry)]
+    root.setLevel(level)
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.captureWarnings(capture=True)
+
+
+def _message(record: logging.LogRecord) -> str:
+    return redact_text(record.getMessage()[: 4 * _MESSAGE])[:_MESSAGE]
+
+
+def _extra(record: logging.LogRecord) -> dict[str, object]:
+    return {
+        key: MASK if is_secret(key) else redact(value)
+        for key, value in record.__dict__.items()
+        if key not in _STANDARD and not key.startswith("_")
+    }
+
+
+def _error(error: BaseException, record: logging.LogRecord) -> dict[str, str]:
+    stack = _formatter.formatException(record.exc_info) if record.exc_info else ""
+    return {
+        "type": error_type(error),
+        "message": redact_text(str(error))[:_MESSAGE],
+        "stack": redact_text(stack)[-_STACK:],
+    }
+
+
+def _entry(record: logging.LogRecord) -> LogEntry:
+    attributes: dict[str, Any] = {"logger": record.name}
+    for key, value in _extra(record).items():
+        attributes[key] = plain(key, value) if isinstance(value, str | bool | int | float) else _json(value)
+    if record.exc_info and record.exc_info[1] is not None:
+        error = _error(record.exc_info[1], record)
+        attributes |= {
+            c.ATTR_EXCEPTION_TYPE: error["type"],
+            c.ATTR_EXCEPTION_MESSAGE: error["message"],
+            "exception.stacktrace": error["stack"],
+        }
+    return LogEntry(int(record.created * 1e9), record.levelno, record.levelname, _message(record), attributes)
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value, enc_hook=str).decode()[:_MESSAGE]

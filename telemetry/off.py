@@ -1,0 +1,120 @@
+"""The engine that records nothing: it only makes ids, because the answer to a sender carries a trace id."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar, Token
+from typing import TYPE_CHECKING, Self
+
+from telemetry import w3c
+from telemetry.exposition import TEXT
+from telemetry.otlp_json import encode_trace
+from telemetry.store import SpanStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from decimal import Decimal
+    from types import TracebackType
+
+    from telemetry.config import TelemetryConfig
+    from telemetry.conventions import Counter, Gauge, Histogram, UpDownCounter
+    from telemetry.facade import Attributes, Labels, LogEntry, RebuiltSpan, SpanContext
+
+_current: ContextVar[SpanContext | None] = ContextVar("fillpath_off_span", default=None)
+
+_NOTE = b"# Telemetry is switched off: nothing is counted here.\n"
+
+
+class OffSpan:
+    """A span that is only its ids, and its own context manager."""
+
+    __slots__ = ("_token", "context")
+
+    def __init__(self, context: SpanContext) -> None:
+        self.context = context
+        self._token: Token[SpanContext | None] | None = None
+
+    def __enter__(self) -> Self:
+        self._token = _current.set(self.context)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._token is not None:
+            _current.reset(self._token)
+
+    def set(self, attributes: Attributes) -> None:
+        """Nothing."""
+
+    def event(self, name: str, attributes: Attributes | None = None) -> None:
+        """Nothing."""
+
+    def fail(self, error_type: str, message: str = "") -> None:
+        """Nothing."""
+
+    def keep(self) -> None:
+        """Nothing."""
+
+    def link(self, context: SpanContext) -> None:
+        """Nothing."""
+
+
+class OffTelemetry:
+    """See the facade; nothing is recorded, held or exported."""
+
+    def __init__(self, config: TelemetryConfig) -> None:
+        self._config = config
+        self._none = SpanStore(max_bytes=0)
+
+    def request(self, name: str, attributes: Attributes, *, traceparent: str | None, trust: bool) -> OffSpan:
+        del name, attributes
+        caller = w3c.parse_traceparent(traceparent) if trust else None
+        return OffSpan(w3c.new_context(caller.trace_id if caller else None))
+
+    def span(
+        self,
+        name: str,
+        attributes: Attributes | None = None,
+        *,
+        parent: SpanContext | None = None,
+        links: Sequence[SpanContext] = (),
+        client: bool = False,
+    ) -> OffSpan:
+        del name, attributes, links, client
+        above = parent or _current.get()
+        return OffSpan(w3c.new_context(above.trace_id if above else None))
+
+    def current(self) -> SpanContext | None:
+        return _current.get()
+
+    def add(self, instrument: Counter | UpDownCounter, value: Decimal | float = 1, **labels: str) -> None:
+        """Nothing."""
+
+    def record(self, instrument: Histogram, value: Decimal | float, **labels: str) -> None:
+        """Nothing."""
+
+    def set(self, instrument: Gauge, value: Decimal | float, **labels: str) -> None:
+        """Nothing."""
+
+    def observe(self, instrument: Gauge, read: Callable[[], Iterable[tuple[float, Labels]]]) -> None:
+        """Nothing; `read` is never called."""
+
+    def preset(self, instrument: Counter | UpDownCounter | Gauge, **values: Sequence[str]) -> None:
+        """Nothing."""
+
+    def log(self, entry: LogEntry) -> None:
+        """Nothing; standard error has the record."""
+
+    def trace(self, trace_id: str, rebuilt: Sequence[RebuiltSpan] = ()) -> bytes:
+        """Only what the journal knows."""
+        version = self._config.service_version
+        resource = {"service.name": "fillpath", "service.version": version}
+        return encode_trace(resource, "fillpath", version, self._none.spans(trace_id, rebuilt))
+
+    def metrics(self, accept: str) -> tuple[bytes, str]:
+        """A comment that says why there is nothing; always Prometheus text, for OpenMetrics knows no comments."""
+        del accept
+        return _NOTE, TEXT
+
+    def close(self, timeout: float) -> None:
+        """Nothing is left to export."""

@@ -1,0 +1,253 @@
+"""The facade on the stock OpenTelemetry SDK, with providers of its own: nothing global is set or read."""
+
+from __future__ import annotations
+
+import os
+import time
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry._logs import LogRecord
+from opentelemetry.sdk._logs import LoggerProvider, LogRecordLimits
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
+from opentelemetry.sdk.trace.id_generator import IdGenerator
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanKind, Tracer
+
+from telemetry import conventions as c
+from telemetry import environment, w3c
+from telemetry.holding import Holder
+from telemetry.otlp_json import encode_trace
+from telemetry.sdk.export import Queue, log_queue, metric_reader, span_queue
+from telemetry.sdk.logs import severity
+from telemetry.sdk.metrics import SdkMetrics
+from telemetry.sdk.spans import HoldingProcessor, SdkSpan, as_data, converted, from_sdk, to_sdk
+from telemetry.series import Drops
+from telemetry.store import SpanStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from decimal import Decimal
+
+    from opentelemetry.context import Context
+    from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+    from opentelemetry.sdk.trace import ReadableSpan
+
+    from telemetry.config import TelemetryConfig
+    from telemetry.facade import Attributes, Labels, LogEntry, RebuiltSpan, SpanContext
+
+_SCOPE = "fillpath"
+# All of them named, or the environment would set the rest.
+_SPAN_LIMITS = SpanLimits(
+    max_attributes=64,
+    max_span_attributes=64,
+    max_event_attributes=16,
+    max_link_attributes=16,
+    max_events=64,
+    max_links=16,
+    max_attribute_length=4096,
+    max_span_attribute_length=4096,
+)
+_LOG_LIMITS = LogRecordLimits(max_attributes=64, max_attribute_length=8192)
+_SUPPRESSED = otel_context._SUPPRESS_INSTRUMENTATION_KEY  # noqa: SLF001 - the SDK's mark of its exporter threads
+
+
+class _Ids(IdGenerator):
+    """Ids from the operating system: a private generator would repeat itself in forked children."""
+
+    def generate_trace_id(self) -> int:
+        return w3c.new_trace_id()
+
+    def generate_span_id(self) -> int:
+        return w3c.new_span_id()
+
+    def is_trace_id_random(self) -> bool:
+        return True
+
+
+class SdkTelemetry:
+    """See the facade.
+
+    Raises:
+        ValueError: an `OTEL_*` variable that names an endpoint or a compression is wrong.
+    """
+
+    def __init__(
+        self,
+        config: TelemetryConfig,
+        environ: Mapping[str, str] = os.environ,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._config = config
+        self._closed = False
+        self._drops = Drops()
+        self._store = SpanStore()
+        self._holder: Holder[ReadableSpan] = Holder(self._deliver, self._drops, clock=clock)
+        self._resource = _resource(config)
+        urls = {signal: environment.endpoint(signal, config.otlp_endpoint, environ) for signal in c.SIGNALS}
+        traces, metrics, logs = (urls[signal] for signal in c.SIGNALS)
+        self._spans = span_queue(traces, environ, self._drops) if traces else None
+        self._logs = log_queue(logs, environ, self._drops) if logs else None
+        reader = metric_reader(metrics, environ, self._drops) if metrics else None
+        self._metrics = SdkMetrics(config, self._resource, self._drops, self._holder, reader)
+        self._metrics.series.observe(c.TELEMETRY_QUEUE_ITEMS, self._queue_items)
+        self._tracer = self._build_tracer()
+        self._logger = self._build_logger(self._logs) if self._logs is not None else None
+
+    def request(self, name: str, attributes: Attributes, *, traceparent: str | None, trust: bool) -> SdkSpan:
+        caller = w3c.parse_traceparent(traceparent)
+        parent = caller if trust else None
+        links = [caller] if caller is not None and parent is None else []
+        root = otel_context.Context()
+        return self._scope(name, attributes, links, SpanKind.SERVER, _below(parent, root))
+
+    def span(
+        self,
+        name: str,
+        attributes: Attributes | None = None,
+        *,
+        parent: SpanContext | None = None,
+        links: Sequence[SpanContext] = (),
+        client: bool = False,
+    ) -> SdkSpan:
+        kind = SpanKind.CLIENT if client else SpanKind.INTERNAL
+        return self._scope(name, attributes or {}, links, kind, _below(parent, None))
+
+    def current(self) -> SpanContext | None:
+        context = trace.get_current_span().get_span_context()
+        return from_sdk(context) if context.is_valid else None
+
+    def add(self, instrument: c.Counter | c.UpDownCounter, value: Decimal | float = 1, **labels: str) -> None:
+        self._metrics.series.add(instrument, value, labels)
+
+    def record(self, instrument: c.Histogram, value: Decimal | float, **labels: str) -> None:
+        self._metrics.record(instrument, value, labels)
+
+    def set(self, instrument: c.Gauge, value: Decimal | float, **labels: str) -> None:
+        self._metrics.series.set(instrument, value, labels)
+
+    def observe(self, instrument: c.Gauge, read: Callable[[], Iterable[tuple[float, Labels]]]) -> None:
+        self._metrics.series.observe(instrument, read)
+
+    def preset(self, instrument: c.Counter | c.UpDownCounter | c.Gauge, **values: Sequence[str]) -> None:
+        self._metrics.series.preset(instrument, values)
+
+    def log(self, entry: LogEntry) -> None:
+        # What the exporters themselves log must not be exported, or a dead endpoint feeds itself.
+        if self._logger is None or otel_context.get_value(_SUPPRESSED):
+            return
+        try:
+            self._logger.emit(
+                LogRecord(
+                    timestamp=entry.time_ns,
+                    observed_timestamp=entry.time_ns,
+                    severity_number=severity(entry.severity),
+                    severity_text=entry.severity_text,
+                    body=entry.message,
+                    attributes=dict(entry.attributes),
+                )
+            )
+        except Exception:  # noqa: BLE001 - a log call never raises into the caller; it is counted
+            self._drops.count("logs", "internal_error")
+
+    def trace(self, trace_id: str, rebuilt: Sequence[RebuiltSpan] = ()) -> bytes:
+        resource = {key: str(value) for key, value in self._resource.attributes.items()}
+        spans = self._store.spans(trace_id, rebuilt)
+        return encode_trace(resource, _SCOPE, self._config.service_version, spans)
+
+    def metrics(self, accept: str) -> tuple[bytes, str]:
+        return self._metrics.expose(accept)
+
+    def close(self, timeout: float) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        # Side by side: a dead endpoint for one signal must not use up the others' time.
+        stops: list[Callable[[float], None]] = [self._metrics.shutdown]
+        stops.extend(queue.shutdown for queue in (self._spans, self._logs) if queue is not None)
+        threads = [Thread(target=self._stop, args=(stop, timeout), daemon=True) for stop in stops]
+        deadline = time.monotonic() + timeout
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _stop(self, stop: Callable[[float], None], timeout: float) -> None:
+        try:
+            stop(timeout)
+        except Exception:  # noqa: BLE001 - the SDK raises when its time is over; closing goes on
+            self._drops.count("metrics", "shutdown")
+
+    def _scope(
+        self, name: str, attributes: Attributes, links: Sequence[SpanContext], kind: SpanKind, context: Context | None
+    ) -> SdkSpan:
+        def start() -> Span:
+            try:
+                return self._tracer.start_span(
+                    name,
+                    context=context,
+                    kind=kind,
+                    attributes=converted(attributes),
+                    links=[Link(to_sdk(link)) for link in links if w3c.is_valid(link)],
+                    record_exception=False,
+                    set_status_on_exception=False,
+                )
+            except Exception:  # noqa: BLE001 - telemetry never hurts an order; the block gets ids and is counted
+                self._drops.count("traces", "internal_error")
+                return NonRecordingSpan(to_sdk(w3c.new_context()))
+
+        return SdkSpan(start, self._holder, self._drops)
+
+    def _deliver(self, span: ReadableSpan) -> None:
+        try:
+            self._store.put(as_data(span))
+        except Exception:  # noqa: BLE001 - one span that cannot be shown must not stop the others; it is counted
+            self._drops.count("traces", "internal_error")
+        if self._spans is not None:
+            self._spans.processor.on_end(span)
+
+    def _queue_items(self) -> Iterable[tuple[float, Labels]]:
+        return [
+            (queue.waiting, {"signal": signal})
+            for signal, queue in (("traces", self._spans), ("logs", self._logs))
+            if queue is not None
+        ]
+
+    def _build_tracer(self) -> Tracer:
+        provider = TracerProvider(
+            # Named, because the environment could name one that drops orders.
+            sampler=ALWAYS_ON,
+            resource=self._resource,
+            shutdown_on_exit=False,
+            id_generator=_Ids(),
+            span_limits=_SPAN_LIMITS,
+        )
+        provider.add_span_processor(HoldingProcessor(self._holder))
+        return provider.get_tracer(_SCOPE, self._config.service_version)
+
+    def _build_logger(self, queue: Queue[BatchLogRecordProcessor]) -> Any:
+        provider = LoggerProvider(resource=self._resource, shutdown_on_exit=False, log_record_limits=_LOG_LIMITS)
+        provider.add_log_record_processor(queue.processor)
+        return provider.get_logger(_SCOPE, self._config.service_version)
+
+
+def _below(parent: SpanContext | None, otherwise: Context | None) -> Context | None:
+    """A context whose current span is `parent`; without a usable one `otherwise`."""
+    if parent is None or not w3c.is_valid(parent):
+        return otherwise
+    return trace.set_span_in_context(NonRecordingSpan(to_sdk(parent)), otel_context.Context())
+
+
+def _resource(config: TelemetryConfig) -> Resource:
+    own = Resource(
+        {
+            "service.name": "fillpath",
+            "service.version": config.service_version,
+            "service.instance.id": config.instance_id,
+            "deployment.environment.name": config.environment,
+        }
+    )
+    return own.merge(OTELResourceDetector().detect())

@@ -1,0 +1,45 @@
+"""W3C Trace Context: ids and the traceparent header (https://www.w3.org/TR/trace-context-2/)."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from telemetry.facade import SpanContext
+
+_TRACEPARENT = re.compile(
+    r"(?P<version>[0-9a-f]{2})-(?P<trace>[0-9a-f]{32})-(?P<span>[0-9a-f]{16})-[0-9a-f]{2}(?P<more>-.*)?"
+)
+_TRACE_ID = re.compile(r"[0-9a-f]{32}")
+_SPAN_ID = re.compile(r"[0-9a-f]{16}")
+
+
+def new_trace_id() -> int:
+    """128 random bits from the operating system, so that forked processes differ."""
+    return int.from_bytes(os.urandom(16)) or new_trace_id()
+
+
+def new_span_id() -> int:
+    """64 random bits from the operating system."""
+    return int.from_bytes(os.urandom(8)) or new_span_id()
+
+
+def new_context(trace_id: str | None = None) -> SpanContext:
+    return SpanContext(trace_id or f"{new_trace_id():032x}", f"{new_span_id():016x}")
+
+
+def is_valid(context: SpanContext) -> bool:
+    """Lowercase hex of the right length and not zero."""
+    trace_id, span_id = context
+    return bool(
+        _TRACE_ID.fullmatch(trace_id) and _SPAN_ID.fullmatch(span_id) and int(trace_id, 16) and int(span_id, 16)
+    )
+
+
+def parse_traceparent(header: str | None) -> SpanContext | None:
+    """The caller's ids; None when there are none that the specification allows. The sampled flag is not read."""
+    match = _TRACEPARENT.fullmatch(header.strip()) if header else None
+    if match is None or match["version"] == "ff" or (match["version"] == "00" and match["more"]):
+        return None
+    context = SpanContext(match["trace"], match["span"])
+    return context if is_valid(context) else None
