@@ -1,0 +1,107 @@
+"""What is read from the journal: plain functions over a connection, each bounded by an index."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from service.core.orders import FINAL, Fill, Order, OrderStatus, Transition
+from service.journal import rows
+from service.journal.protocol import HaltLevel, OrderQuery, StoredAnswer
+from service.journal.queries import SQL
+
+FINISHED = FINAL - {OrderStatus.ABSENT}
+"""The statuses that the schema's column `finished` is true for."""
+
+ABSENT_LOOK_UPS_NS = 86_400 * 1_000_000_000
+"""For how long after its last change an ABSENT order is still looked up: a day."""
+
+_AFTER_ALL = "\U0010ffff"
+"""Sorts behind every id."""
+
+
+def answer(connection: sqlite3.Connection, source: str, key: str, now_ns: int) -> StoredAnswer | None:
+    row = connection.execute(SQL.answer, {"source": source, "key": key, "now_ns": now_ns}).fetchone()
+    return None if row is None else rows.answer_of(row)
+
+
+def halts(connection: sqlite3.Connection) -> dict[str, HaltLevel]:
+    return {row["account"]: HaltLevel(row["level"]) for row in connection.execute(SQL.halts)}
+
+
+def find_order(connection: sqlite3.Connection, reference: str) -> Order | None:
+    """An id of one kind may equal one of another: ours decide before the exchange's, the newest among equals."""
+    for sql in (SQL.order_by_id, SQL.order_by_client_order_id, SQL.order_by_exchange_order_id):
+        row = connection.execute(sql, {"reference": reference}).fetchone()
+        if row is not None:
+            return rows.order_of(row)
+    return None
+
+
+def transitions(connection: sqlite3.Connection, order_id: str) -> list[Transition]:
+    return [rows.transition_of(row) for row in connection.execute(SQL.transitions, {"order_id": order_id})]
+
+
+def fills(connection: sqlite3.Connection, order_id: str) -> list[Fill]:
+    return [rows.fill_of(row) for row in connection.execute(SQL.fills, {"order_id": order_id})]
+
+
+def anomalies(connection: sqlite3.Connection, order_id: str) -> list[str]:
+    """Each as `kind: detail`, oldest first."""
+    found = connection.execute(SQL.anomalies, {"order_id": order_id})
+    return [f"{row['kind']}: {row['detail']}" for row in found]
+
+
+def unfinished(connection: sqlite3.Connection, now_ns: int | None) -> list[Order]:
+    since = -1 if now_ns is None else now_ns - ABSENT_LOOK_UPS_NS
+    return [rows.order_of(row) for row in connection.execute(SQL.unfinished_orders, {"absent_since_ns": since})]
+
+
+def list_orders(connection: sqlite3.Connection, query: OrderQuery) -> list[Order]:
+    """Newest first. Every walk below reads at most `limit` entries of an index that has exactly its orders."""
+    limit = max(query.limit, 0)
+    with _one_state(connection):
+        ids = {order_id for sql, values in _walks(connection, query) for (order_id,) in connection.execute(sql, values)}
+        newest = sorted(ids, reverse=True)[:limit]
+        return [
+            rows.order_of(connection.execute(SQL.order_by_id, {"reference": order_id}).fetchone())
+            for order_id in newest
+        ]
+
+
+def _walks(connection: sqlite3.Connection, query: OrderQuery) -> Iterator[tuple[str, dict[str, object]]]:
+    """The index walks whose results, merged, begin with the page."""
+    page: dict[str, object] = {"after": query.after or _AFTER_ALL, "limit": max(query.limit, 0)}
+    if not query.statuses and query.symbol is None and query.account is None:
+        yield SQL.newest_ids, page
+        return
+    accounts = _accounts(connection, query)
+    for status in query.statuses or tuple(OrderStatus):
+        page["status"] = status.value
+        if status not in FINISHED:
+            yield SQL.unfinished_ids, {**page, "symbol": query.symbol, "account": query.account}
+        elif query.symbol is not None:
+            for account in accounts:
+                yield SQL.finished_ids_of_symbol, {**page, "symbol": query.symbol, "account": account}
+        elif query.account is not None:
+            yield SQL.finished_ids_of_account, {**page, "account": query.account}
+        else:
+            yield SQL.finished_ids, page
+
+
+def _accounts(connection: sqlite3.Connection, query: OrderQuery) -> Sequence[str]:
+    if query.account is not None or query.symbol is None:
+        return [] if query.account is None else [query.account]
+    found = connection.execute(SQL.accounts_of_symbol, {"symbol": query.symbol})
+    return [account for (account,) in found]
+
+
+@contextmanager
+def _one_state(connection: sqlite3.Connection) -> Iterator[None]:
+    """All statements inside see the same commit: an order that moves meanwhile is neither missed nor met twice."""
+    connection.execute(SQL.begin_read)
+    try:
+        yield
+    finally:
+        connection.execute(SQL.commit)

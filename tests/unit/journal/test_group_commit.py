@@ -1,0 +1,171 @@
+"""Many writes share one commit, and none of them pays for another."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from service.core.orders import OrderStatus
+from service.journal.protocol import Appended, Duplicate, JournalConflict, JournalUnavailable, StaleVersion
+from service.journal.sqlite import SqliteJournal
+from tests.unit.journal.examples import a_fill, an_order, its_answer, journaled, moved
+
+
+@pytest.fixture
+def gate(journal):
+    """Holds the writer inside a commit until it is opened, so that what is written meanwhile is one group."""
+    opened = threading.Event()
+
+    class Gate:
+        def __init__(self):
+            self.holding = asyncio.ensure_future(journal._writer.submit(lambda _: opened.wait(10)))
+
+        async def held(self, queued):
+            async with asyncio.timeout(10):
+                while len(journal._writer._queue) < queued:
+                    await asyncio.sleep(0)
+
+        async def open(self):
+            opened.set()
+            await self.holding
+
+    yield Gate
+    opened.set()
+
+
+async def test_appends_at_once_share_commits(path):
+    commits = []
+    journal = SqliteJournal.open(path, on_commit=commits.append)
+    orders = [an_order() for _ in range(200)]
+    results = await asyncio.gather(*(journal.append(order, its_answer(order)) for order in orders))
+    await journal.close()
+    assert len(commits) < 20
+    assert sum(stats.batch_size for stats in commits) == 200
+    assert {result.commit.batch_size for result in results} == {stats.batch_size for stats in commits}
+    assert all(stats.duration_s > 0 for stats in commits)
+
+
+async def test_a_group_is_never_larger_than_asked(path):
+    commits = []
+    journal = SqliteJournal.open(path, on_commit=commits.append, max_batch=7)
+    orders = [an_order() for _ in range(30)]
+    await asyncio.gather(*(journal.append(order, its_answer(order)) for order in orders))
+    await journal.close()
+    assert max(stats.batch_size for stats in commits) == 7
+
+
+async def test_the_same_key_fifty_times_at_once_is_one_order_and_49_duplicates(journal):
+    orders = [an_order() for _ in range(50)]
+    results = await asyncio.gather(*(journal.append(order, its_answer(order, key="k")) for order in orders))
+    (winner,) = (order for order, result in zip(orders, results, strict=True) if isinstance(result, Appended))
+    duplicates = [result for result in results if isinstance(result, Duplicate)]
+    assert len(duplicates) == 49
+    assert {duplicate.stored.order_id for duplicate in duplicates} == {winner.id}
+    assert await journal.unfinished() == [winner]
+
+
+async def test_one_that_fails_does_not_undo_its_group(journal, gate):
+    known = await journaled(journal)
+    stale, transition = moved(known, OrderStatus.SUBMITTED)
+    after, step = moved(known, OrderStatus.SUBMITTED)
+    good, taken, last = an_order(), an_order(client_order_id=known.client_order_id), an_order()
+    held = gate()
+    group = asyncio.gather(
+        journal.append(good, its_answer(good)),
+        journal.record(after, step, [a_fill(known, "t1")]),
+        journal.record(stale, transition, [a_fill(known, "t2")]),
+        journal.append(taken, its_answer(taken)),
+        journal._writer.submit(lambda _: 1 // 0),
+        journal.append(last, its_answer(last)),
+        return_exceptions=True,
+    )
+    await held.held(6)
+    await held.open()
+    results = await group
+    assert [type(result).__name__ for result in results] == [
+        "Appended",
+        "Commit",
+        StaleVersion.__name__,
+        JournalConflict.__name__,
+        ZeroDivisionError.__name__,
+        "Appended",
+    ]
+    assert results[1] == results[0].commit == results[5].commit
+    assert await journal.unfinished() == [after, good, last]
+    assert [fill.id for fill in await journal.fills(known.id)] == ["t1"]
+    assert journal.writable
+
+
+async def test_a_waiter_that_is_cancelled_does_not_break_its_group(journal, gate):
+    impatient, patient = an_order(), an_order()
+    held = gate()
+    leaving = asyncio.ensure_future(journal.append(impatient, its_answer(impatient)))
+    staying = asyncio.ensure_future(journal.append(patient, its_answer(patient)))
+    await held.held(2)
+    leaving.cancel()
+    await held.open()
+    assert isinstance(await staying, Appended)
+    assert leaving.cancelled()
+
+
+async def test_more_waiting_writes_than_allowed_are_refused(path):
+    journal = SqliteJournal.open(path, max_queued=3)
+    opened = threading.Event()
+    entered = threading.Event()
+    holding = asyncio.ensure_future(journal._writer.submit(lambda _: (entered.set(), opened.wait(10))))
+    await asyncio.to_thread(entered.wait, 10)
+    waiting = [asyncio.ensure_future(journal.probe()) for _ in range(3)]
+    await asyncio.sleep(0)
+    with pytest.raises(JournalUnavailable, match="3 writes wait for the disk"):
+        await journal.probe()
+    opened.set()
+    await asyncio.gather(holding, *waiting)
+    await journal.close()
+
+
+async def test_a_measurement_that_fails_stops_nothing(path):
+    def broken(_):
+        raise ValueError("no metrics today")
+
+    journal = SqliteJournal.open(path, on_commit=broken)
+    await journal.probe()
+    await journal.probe()
+    await journal.close()
+
+
+def test_writes_from_several_event_loops_are_all_answered(path):
+    journal = SqliteJournal.open(path)
+
+    async def write():
+        orders = [an_order() for _ in range(20)]
+        return await asyncio.gather(*(journal.append(order, its_answer(order)) for order in orders))
+
+    results = []
+    threads = [threading.Thread(target=lambda: results.extend(asyncio.run(write()))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    asyncio.run(journal.close())
+    assert len(results) == 60
+
+
+async def test_close_writes_what_is_queued_and_refuses_what_comes_later(path):
+    journal = SqliteJournal.open(path)
+    orders = [an_order() for _ in range(100)]
+    appends = [asyncio.ensure_future(journal.append(order, its_answer(order))) for order in orders]
+    await asyncio.sleep(0)
+    await asyncio.gather(journal.close(), journal.close())
+    assert all(isinstance(result, Appended) for result in await asyncio.gather(*appends))
+    await journal.close()
+    for later in (journal.probe(), journal.find_order("x")):
+        with pytest.raises(JournalUnavailable, match="closed"):
+            await later
+    with pytest.raises(JournalUnavailable):
+        journal.look_up_answer("s", "k", 0)
+    assert not path.with_name("journal.sqlite-wal").exists()
+    reopened = SqliteJournal.open(path)
+    assert await reopened.unfinished() == orders
+    await reopened.close()
