@@ -1,0 +1,1 @@
+"""Where orders go: the Exchange protocol and what implements it."""
