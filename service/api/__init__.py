@@ -1,0 +1,1 @@
+"""The two HTTP applications: the public one takes alerts, the operator's shows and steers."""

@@ -1,0 +1,25 @@
+"""The public application: webhooks and health, nothing else."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from service.api.health import Checks, health_routes
+from service.api.problem import problem
+from service.api.webhook import Webhook
+
+
+async def http_error(_: Request, error: Exception) -> Response:
+    """Starlette's own refusals (404, 405) as problem documents."""
+    assert isinstance(error, HTTPException), "registered for HTTPException"
+    reason = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
+    return problem(error.status_code, reason, str(error.detail), headers=dict(error.headers or {}))
+
+
+def public_application(webhook: Webhook, checks: Checks) -> Starlette:
+    routes = [Route("/webhook/{source}", webhook, methods=["POST"]), *health_routes(checks)]
+    return Starlette(routes=routes, exception_handlers={HTTPException: http_error})

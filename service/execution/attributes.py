@@ -1,0 +1,59 @@
+"""Span attributes of orders, in one place so that every span of an order carries the same."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from service.core.orders import Fill, Order
+from service.journal.protocol import Commit
+from telemetry import conventions as c
+from telemetry.facade import AttributeValue, SpanContext
+
+
+def identity(order: Order) -> dict[str, AttributeValue]:
+    """What every span of an order carries."""
+    return {
+        c.ATTR_ORDER_ID: order.id,
+        c.ATTR_ORDER_CLIENT_ORDER_ID: order.client_order_id,
+        c.ATTR_EXCHANGE_ID: order.exchange,
+        c.ATTR_ACCOUNT_ID: order.account,
+        c.ATTR_ORDER_SYMBOL: order.symbol,
+        c.ATTR_ORDER_SIDE: order.side.value,
+        c.ATTR_ORDER_TYPE: order.order_type.value,
+    }
+
+
+def outcome(order: Order) -> dict[str, AttributeValue]:
+    """What became of it, as far as it is known."""
+    attributes: dict[str, AttributeValue] = {c.ATTR_ORDER_STATUS: order.status.value}
+    if order.exchange_order_id:
+        attributes[c.ATTR_ORDER_EXCHANGE_ORDER_ID] = order.exchange_order_id
+    if order.filled_qty:
+        attributes[c.ATTR_ORDER_FILLED_QUANTITY] = order.filled_qty
+    if order.average_price is not None:
+        attributes[c.ATTR_ORDER_AVERAGE_PRICE] = order.average_price
+    return attributes
+
+
+def fees(fills: tuple[Fill, ...]) -> dict[str, AttributeValue]:
+    """`order.fee` as amount and currency, one after the other: `0.00001 BTC`; nothing without fills."""
+    totals: dict[str, Decimal] = {}
+    for fill in fills:
+        totals[fill.fee_currency] = totals.get(fill.fee_currency, Decimal(0)) + fill.fee
+    text = ", ".join(f"{amount:f} {currency}" for currency, amount in totals.items())
+    return {c.ATTR_ORDER_FEE: text} if text else {}
+
+
+def commit(done: Commit, operation: str) -> dict[str, AttributeValue]:
+    """Which group commit carried a write."""
+    return {
+        c.ATTR_DB_SYSTEM_NAME: "sqlite",
+        c.ATTR_DB_OPERATION_NAME: operation,
+        c.ATTR_JOURNAL_COMMIT_ID: done.id,
+        c.ATTR_JOURNAL_BATCH_SIZE: done.batch_size,
+    }
+
+
+def trace_of(order: Order) -> SpanContext:
+    """The SERVER span of the alert: the parent of every later span of the order."""
+    return SpanContext(order.trace.trace_id, order.trace.span_id)

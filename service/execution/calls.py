@@ -1,0 +1,231 @@
+"""Calls to one exchange, each with its span, its metrics and its word for the circuit breaker."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import TypeVar
+
+from service.clock import Clock
+from service.core.breaker import Breaker, BreakerState
+from service.core.markets import Balance, Quote
+from service.core.orders import Fill
+from service.core.outcomes import (
+    Accepted,
+    Found,
+    InDoubt,
+    LookUp,
+    NotExecuted,
+    NotFound,
+    OrderReport,
+    Outcome,
+    Refused,
+    Unanswered,
+)
+from service.exchanges.protocol import CancelOutcome, Exchange, ExchangeUnavailable, OrderRef, OrderRequest, Priority
+from telemetry import conventions as c
+from telemetry.facade import Attributes, Span, Telemetry
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_WRITES = frozenset({"create_order", "cancel_order"})
+_PASSING = frozenset({"clock_skew", "rate_limited"})
+"""Causes that say nothing about the exchange's health."""
+
+
+class ExchangeCalls:
+    """One exchange as the execution sees it.
+
+    `timeout` (seconds) bounds each call; a `create_order` or `cancel_order` that runs into it is in doubt.
+    """
+
+    def __init__(
+        self, exchange: Exchange, telemetry: Telemetry, clock: Clock, breaker: Breaker, *, timeout: float
+    ) -> None:
+        self.exchange = exchange
+        self.breaker = breaker
+        self.answered_ns: int | None = None
+        self.clock_skew = 0.0
+        self._telemetry = telemetry
+        self._clock = clock
+        self._timeout = timeout
+        self._writes_fail = False
+
+    @property
+    def name(self) -> str:
+        return self.exchange.name
+
+    def allows_entry(self) -> bool:
+        return self.breaker.allows_entry(self._seconds())
+
+    def breaker_state(self) -> BreakerState:
+        return self.breaker.state(self._seconds())
+
+    async def slot(self, account: str, priority: Priority, attributes: Attributes) -> None:
+        with self._telemetry.span(c.SPAN_EXCHANGE_LIMIT, attributes):
+            await self.exchange.slot(account, priority)
+
+    async def create_order(self, request: OrderRequest, attributes: Attributes, *, attempt: int) -> Outcome:
+        """One attempt; whatever goes wrong in it is an outcome."""
+        endpoint = "create_order"
+        with self._span(endpoint, attributes) as span:
+            span.set({c.ATTR_EXCHANGE_ATTEMPT: attempt})
+            started = self._clock.monotonic_ns()
+            outcome: Outcome
+            try:
+                async with asyncio.timeout(self._timeout):
+                    outcome = await self.exchange.create_order(request)
+            except TimeoutError:
+                outcome = InDoubt(cause="timeout")
+            except Exception as error:  # whatever an adapter lets through, the order may have been executed
+                log.exception("create_order raised", extra={"client_order_id": request.client_order_id})
+                outcome = InDoubt(cause=f"adapter error {type(error).__name__}")
+            label = _outcome_label(outcome)
+            sent = not isinstance(outcome, NotExecuted)
+            span.set({c.ATTR_EXCHANGE_OUTCOME: label, c.ATTR_EXCHANGE_REQUEST_SENT: sent})
+            self._account_for(endpoint, started, outcome, span)
+            self._telemetry.add(c.ORDER_ATTEMPTS, exchange=self.name, outcome=label)
+            return outcome
+
+    async def cancel_order(self, ref: OrderRef, attributes: Attributes) -> CancelOutcome:
+        endpoint = "cancel_order"
+        with self._span(endpoint, attributes) as span:
+            started = self._clock.monotonic_ns()
+            outcome: CancelOutcome
+            try:
+                async with asyncio.timeout(self._timeout):
+                    outcome = await self.exchange.cancel_order(ref)
+            except TimeoutError:
+                outcome = InDoubt(cause="timeout")
+            except Exception as error:  # as for create_order: the cancel may have happened
+                log.exception("cancel_order raised", extra={"client_order_id": ref.client_order_id})
+                outcome = InDoubt(cause=f"adapter error {type(error).__name__}")
+            span.set({c.ATTR_EXCHANGE_OUTCOME: _outcome_label(outcome)})
+            self._account_for(endpoint, started, outcome, span)
+            return outcome
+
+    async def look_up(self, ref: OrderRef, attributes: Attributes | None) -> Found | NotFound | None:
+        """None where the look-up gave no answer: it says nothing about the order. A poll has no attributes."""
+        if attributes is None:
+            return await self._look_up(ref, None)
+        with self._span("look_up", attributes) as span:
+            return await self._look_up(ref, span)
+
+    async def _look_up(self, ref: OrderRef, span: Span | None) -> Found | NotFound | None:
+        started = self._clock.monotonic_ns()
+        result: LookUp
+        try:
+            async with asyncio.timeout(self._timeout):
+                result = await self.exchange.look_up(ref)
+        except TimeoutError:
+            result = Unanswered(cause="timeout")
+        except Exception as error:  # an adapter's defect must not end the search for an order
+            log.exception("look_up raised", extra={"client_order_id": ref.client_order_id})
+            result = Unanswered(cause=f"adapter error {type(error).__name__}")
+        self._account_for("look_up", started, result, span)
+        return None if isinstance(result, Unanswered) else result
+
+    async def fetch_balances(self, account: str, attributes: Attributes) -> Mapping[str, Balance]:
+        return await self._read("fetch_balances", lambda: self.exchange.fetch_balances(account), attributes)
+
+    async def fetch_quote(self, symbol: str, attributes: Attributes) -> Quote:
+        return await self._read("fetch_quote", lambda: self.exchange.fetch_quote(symbol), attributes)
+
+    async def open_orders(self, account: str) -> Sequence[OrderReport]:
+        return await self._read("open_orders", lambda: self.exchange.open_orders(account), None)
+
+    async def fills_since(self, account: str, since_ns: int) -> Sequence[Fill]:
+        return await self._read("fills_since", lambda: self.exchange.fills_since(account, since_ns), None)
+
+    async def fetch_time(self) -> int:
+        return await self._read("fetch_time", self.exchange.fetch_time, None)
+
+    async def _read(self, endpoint: str, call: Callable[[], Awaitable[T]], attributes: Attributes | None) -> T:
+        """A read; raises ExchangeUnavailable. Polls (no attributes) leave metrics, no span."""
+        started = self._clock.monotonic_ns()
+        if attributes is None:
+            return await self._answer(endpoint, call, started, None)
+        with self._span(endpoint, attributes) as span:
+            return await self._answer(endpoint, call, started, span)
+
+    async def _answer(self, endpoint: str, call: Callable[[], Awaitable[T]], started: int, span: Span | None) -> T:
+        try:
+            async with asyncio.timeout(self._timeout):
+                result = await call()
+        except (TimeoutError, ExchangeUnavailable) as error:
+            cause = "timeout" if isinstance(error, TimeoutError) else "transport"
+            self._account_for(endpoint, started, Unanswered(cause=cause), span)
+            raise ExchangeUnavailable(f"{self.name}: {endpoint} got no answer: {str(error) or cause}") from error
+        self._account_for(endpoint, started, None, span)
+        return result
+
+    def _span(self, endpoint: str, attributes: Attributes) -> AbstractContextManager[Span]:
+        return self._telemetry.span(c.exchange_span_name(endpoint), {**attributes, c.ATTR_EXCHANGE_ENDPOINT: endpoint})
+
+    def _account_for(
+        self, endpoint: str, started_ns: int, outcome: Outcome | CancelOutcome | LookUp | None, span: Span | None
+    ) -> None:
+        seconds = (self._clock.monotonic_ns() - started_ns) / 1e9
+        status, error_type = _status(outcome)
+        self._telemetry.add(c.EXCHANGE_API_CALLS, exchange=self.name, endpoint=endpoint, status=status)
+        self._telemetry.record(c.EXCHANGE_API_DURATION, seconds, exchange=self.name, endpoint=endpoint)
+        if error_type is not None:
+            self._telemetry.add(c.EXCHANGE_ERRORS, exchange=self.name, error_type=error_type)
+            if span is not None and status != "refused":
+                span.fail(error_type)
+        if error_type == "rate_limited":
+            self._telemetry.add(c.EXCHANGE_RATE_LIMITS, exchange=self.name)
+        if status in {"ok", "refused"}:
+            self.answered_ns = self._clock.monotonic_ns()
+        self._tell_breaker(endpoint in _WRITES, answered=status in {"ok", "refused"}, passing=error_type in _PASSING)
+
+    def _tell_breaker(self, write: bool, *, answered: bool, passing: bool) -> None:  # noqa: FBT001 - private
+        """Answered reads do not make up for failed orders: an exchange may show balances and take no orders."""
+        now = self._seconds()
+        if answered:
+            if write or not self._writes_fail or self.breaker.state(now) is BreakerState.HALF_OPEN:
+                self._writes_fail = False
+                self._note_transition(self.breaker.on_success(now))
+        elif not passing:
+            self._writes_fail = self._writes_fail or write
+            self._note_transition(self.breaker.on_failure(now))
+
+    def _note_transition(self, transition: tuple[BreakerState, BreakerState] | None) -> None:
+        if transition is not None:
+            before, after = (state.name.lower() for state in transition)
+            log.warning("circuit breaker %s -> %s", before, after, extra={"exchange": self.name})
+            self._telemetry.add(c.CIRCUIT_BREAKER_TRANSITIONS, exchange=self.name, from_state=before, to_state=after)
+
+    def _seconds(self) -> float:
+        return self._clock.monotonic_ns() / 1e9
+
+
+def _outcome_label(outcome: Outcome | CancelOutcome) -> str:
+    match outcome:
+        case Accepted() | OrderReport():
+            return "accepted"
+        case Refused():
+            return "refused"
+        case NotExecuted():
+            return "not_executed"
+        case InDoubt():
+            return "in_doubt"
+
+
+def _status(outcome: Outcome | CancelOutcome | LookUp | None) -> tuple[str, str | None]:
+    """The `status` and `error_type` labels of a call that ended so."""
+    match outcome:
+        case Refused():
+            return "refused", "refused"
+        case NotExecuted(cause=cause):
+            return "error", cause if cause in _PASSING else "transport"
+        case InDoubt(cause=cause):
+            return "in_doubt", "timeout" if cause == "timeout" else "transport"
+        case Unanswered(cause=cause):
+            return "error", "timeout" if cause == "timeout" else "transport"
+        case _:
+            return "ok", None

@@ -1,0 +1,167 @@
+"""The follower: watches what rests at the exchange, and cancels what is to be canceled.
+
+One read of the open orders an account and round, not one an order; an order that is not among them is looked up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+
+from service.clock import Clock
+from service.core.orders import RESTING, Order, OrderStatus
+from service.core.outcomes import Found, NotExecuted, OrderReport, Refused, absence_provable_at
+from service.exchanges.protocol import ExchangeUnavailable, Priority
+from service.execution import attributes
+from service.execution.calls import ExchangeCalls
+from service.execution.reconciler import reference
+from service.execution.register import LiveOrder, Register
+from service.journal.protocol import JournalUnavailable
+from telemetry import conventions as c
+from telemetry.facade import Telemetry
+
+log = logging.getLogger(__name__)
+
+_S = OrderStatus
+_ABSENT_EVERY_S = 60.0
+_OPEN = frozenset({_S.ACCEPTED, _S.TRIGGERED, _S.PARTIALLY_FILLED})
+
+
+class Follower:
+    """Follows the resting orders of every account, every `interval` seconds."""
+
+    def __init__(
+        self,
+        *,
+        register: Register,
+        accounts: Mapping[str, ExchangeCalls],
+        telemetry: Telemetry,
+        clock: Clock,
+        interval: float,
+    ) -> None:
+        self._register = register
+        self._accounts = accounts
+        self._telemetry = telemetry
+        self._clock = clock
+        self._interval = interval
+        self._absent_asked_ns = clock.monotonic_ns()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        await asyncio.gather(*(self._follow(account) for account in self._accounts), self._watch_absent())
+
+    async def _follow(self, account: str) -> None:
+        while True:
+            await asyncio.sleep(self._interval)
+            try:
+                await self.round(account)
+            except (ExchangeUnavailable, JournalUnavailable) as error:
+                log.warning("following %s: %s", account, error)
+            except Exception:  # the follower must outlive any one order's defect; the order stays as journaled
+                log.exception("following %s failed", account)
+
+    async def round(self, account: str) -> None:
+        """Bring every resting order of the account up to the exchange's state."""
+        resting = [(live, live.order.version) for live in self._register.resting(account)]
+        if not resting:
+            return
+        calls = self._accounts[account]
+        await calls.exchange.slot(account, Priority.FOLLOW)
+        reports = {report.client_order_id: report for report in await calls.open_orders(account)}
+        for live, version in resting:
+            await self._follow_one(live, version, reports.get(live.order.client_order_id), calls)
+
+    async def _follow_one(
+        self, live: LiveOrder, version: int, report: OrderReport | None, calls: ExchangeCalls
+    ) -> None:
+        if report is None:
+            report = await self._look_up(live, calls)
+        # A report read before a change of the order says nothing about the order after it.
+        if report is not None and live.order.version == version:
+            await self._update(live, report)
+        if live.order.status not in RESTING:
+            return
+        if live.order.status is not _S.PENDING_CANCEL:
+            if live.order.cancel_requested:
+                await self.cancel(live)
+        elif self._cancel_is_over(live, calls):
+            await self._send_cancel(live)
+
+    async def _look_up(self, live: LiveOrder, calls: ExchangeCalls) -> OrderReport | None:
+        await calls.exchange.slot(live.order.account, Priority.FOLLOW)
+        answer = await calls.look_up(reference(live.order), None)
+        return answer.report if isinstance(answer, Found) else None
+
+    async def _update(self, live: LiveOrder, report: OrderReport) -> None:
+        version = live.order.version
+        unchanged = report.status is live.order.status and report.filled_qty == live.order.filled_qty
+        if unchanged and all(fill.id in live.fill_ids for fill in report.fills):
+            return
+        async with live.lock:
+            if live.order.version != version:
+                return
+            with self._telemetry.span(
+                c.SPAN_ORDER_UPDATE, attributes.identity(live.order), parent=attributes.trace_of(live.order)
+            ) as span:
+                await self._register.apply(live, report, span)
+
+    async def _watch_absent(self) -> None:
+        """An order believed absent may still show up: ask now and then."""
+        while True:
+            await asyncio.sleep(_ABSENT_EVERY_S)
+            for live in list(self._register.live.values()):
+                if live.order.status is _S.ABSENT and not live.executing:
+                    calls = self._accounts[live.order.account]
+                    report = await self._look_up(live, calls)
+                    if report is not None:
+                        await self._update(live, report)
+
+    async def cancel(self, live: LiveOrder) -> Order:
+        """Cancel `live` as far as its state allows now; the order as it is then.
+
+        Unsent: CANCELED. On its way or in doubt: stored, and sent once it is known. Resting: sent. Done: unchanged.
+        """
+        async with live.lock:
+            status = live.order.status
+            if status is _S.RECEIVED and not live.executing:
+                await self._register.move(live, _S.CANCELED, reason="cancel_requested")
+            elif status in {_S.RECEIVED, _S.SUBMITTED, _S.IN_DOUBT}:
+                if not live.order.cancel_requested:
+                    await self._register.note(live, cancel_requested=True)
+            elif status in _OPEN:
+                await self._register.move(live, _S.PENDING_CANCEL, reason="cancel_requested", cancel_requested=True)
+        if live.order.status is _S.PENDING_CANCEL and status in _OPEN:
+            await self._send_cancel(live)
+        return live.order
+
+    def _cancel_is_over(self, live: LiveOrder, calls: ExchangeCalls) -> bool:
+        """Whether a cancel that shows no effect can have none any more, so that it may be sent again."""
+        if live.cancel_sent_ns is None:
+            return True
+        over_at = absence_provable_at(live.cancel_sent_ns, calls.exchange.rules)
+        return over_at is not None and self._clock.monotonic_ns() >= over_at + int(self._interval * 1e9)
+
+    async def _send_cancel(self, live: LiveOrder) -> None:
+        calls = self._accounts[live.order.account]
+        identity = attributes.identity(live.order)
+        with self._telemetry.span(c.SPAN_ORDER_UPDATE, identity, parent=attributes.trace_of(live.order)) as span:
+            await calls.slot(live.order.account, Priority.CANCEL, identity)
+            live.cancel_sent_ns = self._clock.monotonic_ns()
+            outcome = await calls.cancel_order(reference(live.order), identity)
+            if isinstance(outcome, Refused):
+                # Refused mostly because it is done already: the order itself says what is true.
+                outcome = await self._look_up(live, calls) or outcome
+            async with live.lock:
+                if not _is_pending(live):
+                    return
+                if isinstance(outcome, OrderReport):
+                    await self._register.apply(live, outcome, span)
+                    if _is_pending(live) and outcome.status in _OPEN:
+                        await self._register.move(live, outcome.status, reason="cancel_refused", cancel_requested=False)
+                elif isinstance(outcome, NotExecuted):
+                    live.cancel_sent_ns = None  # the next round sends it
+
+
+def _is_pending(live: LiveOrder) -> bool:
+    return live.order.status is _S.PENDING_CANCEL

@@ -1,0 +1,89 @@
+"""Money under way: what orders between sizing and outcome will take, so that no balance is spent twice.
+
+A balance read at time t shows every order whose outcome was known at t, and maybe later ones. So an order subtracts
+what is reserved now and what was released after the read began: at worst too careful, never too bold.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping
+from decimal import Decimal
+
+from service.clock import Clock
+from service.core.markets import Balance
+from service.exchanges.protocol import ExchangeUnavailable
+
+
+class Snapshot:
+    """Balances of an account as read from `begun_ns` (monotonic) on."""
+
+    __slots__ = ("balances", "begun_ns")
+
+    def __init__(self, balances: Mapping[str, Balance], begun_ns: int) -> None:
+        self.balances = balances
+        self.begun_ns = begun_ns
+
+
+class AccountFunds:
+    """Reservations and shared balance reads of one account."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._reserved: dict[str, tuple[str, Decimal]] = {}
+        self._released: list[tuple[int, str, Decimal]] = []
+        self._next: asyncio.Future[Snapshot] | None = None
+        self._reading = asyncio.Lock()
+
+    async def snapshot(self, fetch: Callable[[], Awaitable[Mapping[str, Balance]]]) -> Snapshot:
+        """Balances read after this call began; all who wait for the next read share it."""
+        if self._next is not None:
+            return await asyncio.shield(self._next)
+        shared = self._next = asyncio.get_running_loop().create_future()
+        try:
+            async with self._reading:
+                self._next = None
+                snapshot = await self._read(fetch)
+        except BaseException as error:  # those who share the read must learn of its end, cancellation included
+            if self._next is shared:
+                self._next = None
+            shared.set_exception(
+                error if isinstance(error, Exception) else ExchangeUnavailable("the read was given up")
+            )
+            shared.exception()  # seen: nobody may be waiting
+            raise
+        shared.set_result(snapshot)
+        return snapshot
+
+    async def _read(self, fetch: Callable[[], Awaitable[Mapping[str, Balance]]]) -> Snapshot:
+        begun_ns = self._clock.monotonic_ns()
+        self._released = [entry for entry in self._released if entry[0] >= begun_ns - _KEEP_RELEASED_NS]
+        return Snapshot(await fetch(), begun_ns)
+
+    def reserved(self, snapshot: Snapshot) -> Mapping[str, Decimal]:
+        """By currency: what `snapshot` does not show yet."""
+        amounts: defaultdict[str, Decimal] = defaultdict(Decimal)
+        for currency, amount in self._reserved.values():
+            amounts[currency] += amount
+        for released_ns, currency, amount in self._released:
+            if released_ns >= snapshot.begun_ns:
+                amounts[currency] += amount
+        return amounts
+
+    def released_since(self, snapshot: Snapshot) -> bool:
+        """Whether a fresh read could show more than `snapshot`."""
+        return any(released_ns >= snapshot.begun_ns for released_ns, _, _ in self._released)
+
+    def reserve(self, order_id: str, currency: str, amount: Decimal) -> None:
+        self._reserved[order_id] = (currency, amount)
+
+    def release(self, order_id: str) -> None:
+        """The order's outcome is known: from now on balances show it."""
+        entry = self._reserved.pop(order_id, None)
+        if entry is not None:
+            self._released.append((self._clock.monotonic_ns(), *entry))
+
+
+_KEEP_RELEASED_NS = 60_000_000_000
+"""Longer than any balance read is allowed to take."""

@@ -1,0 +1,121 @@
+"""Order metrics, counted from journaled changes so that each rule of counting stands in one place."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from service.clock import Clock
+from service.core.markets import Quote
+from service.core.orders import FINAL, Fill, Order, OrderStatus, Side, SizingMethod
+from service.core.sizing import Sized
+from service.execution.register import OUTCOME_UNKNOWN, Change, LiveOrder
+from telemetry import conventions as c
+from telemetry.facade import Telemetry
+
+ON_TIME_NS = 30_000_000_000
+"""An acknowledged order's outcome is due within this."""
+
+USD = frozenset({"USD", "USDT"})
+"""Currencies that count as one dollar a unit; others have no conversion and are counted as such."""
+
+_S = OrderStatus
+_UNSENT = {_S.DENIED: "denied", _S.EXPIRED: "expired", _S.CANCELED: "canceled"}
+
+
+def outcome_label(before: Order, after: Order) -> str:
+    """`accepted` is all that the exchange took, whatever came of it later."""
+    if before.status is _S.RECEIVED and after.status in _UNSENT:
+        return _UNSENT[after.status]
+    if after.status is _S.REJECTED:
+        return "rejected"
+    if after.status is _S.ABSENT:
+        return "absent"
+    return "unknown" if after.status in OUTCOME_UNKNOWN else "accepted"
+
+
+class OrderMeasures:
+    """Observes the register; `age_now_ns` is the register's clock for an order's age."""
+
+    def __init__(self, telemetry: Telemetry, clock: Clock) -> None:
+        self._telemetry = telemetry
+        self._clock = clock
+
+    def sized(self, order: Order, sized: Sized, quote: Quote) -> None:
+        """An order is about to be sent with this size."""
+        if sized.percent_of_equity is not None:
+            method = order.sizing.method
+            label = SizingMethod.EXPLICIT if method is SizingMethod.QUOTE_AMOUNT else method
+            self._telemetry.record(c.POSITION_SIZE_PCT, sized.percent_of_equity, method=label.value)
+        usd = self._usd(sized.quantity * quote.mid, order.symbol.partition("/")[2].partition(":")[0])
+        if usd is not None:
+            self._telemetry.record(
+                c.ORDER_SIZE_USD, usd, exchange=order.exchange, symbol=order.symbol, side=order.side.value
+            )
+
+    def __call__(self, live: LiveOrder, change: Change) -> None:
+        before, after = change.before, change.after
+        if after.outcome_counted and not before.outcome_counted:
+            self._count_outcome(live, before, after)
+        if after.status is not before.status and change.conclusive and before.status not in FINAL:
+            self._count_final(before, after)
+        elif after.status is before.status is _S.ABSENT and after.reason != before.reason:
+            self._count_final(before, after)  # a re-send failed its checks: absent for good
+        for fill in change.fills:
+            self._count_fee(after, fill)
+        if after.status is _S.FILLED and before.status is not _S.FILLED:
+            self._measure_fill(live, after)
+
+    def _count_outcome(self, live: LiveOrder, before: Order, after: Order) -> None:
+        age_ns = self._clock.monotonic_ns() - live.received_monotonic_ns
+        label = outcome_label(before, after)
+        on_time = label != "unknown" and age_ns <= ON_TIME_NS
+        self._telemetry.add(
+            c.ORDER_OUTCOMES, exchange=after.exchange, outcome=label, on_time="true" if on_time else "false"
+        )
+        if label != "unknown":
+            self._telemetry.record(c.PIPELINE_LATENCY, age_ns / 1e9)
+
+    def _count_final(self, before: Order, after: Order) -> None:
+        if after.status not in FINAL:
+            return
+        self._telemetry.add(
+            c.ORDERS,
+            exchange=after.exchange,
+            symbol=after.symbol,
+            side=after.side.value,
+            order_type=after.order_type.value,
+            status=after.status.value,
+        )
+        unsent = before.status is _S.RECEIVED
+        if after.status is _S.DENIED:
+            self._telemetry.add(c.DENIALS, source=after.source, reason=after.reason or "invalid_field")
+        if after.status is _S.EXPIRED and unsent:
+            self._telemetry.add(c.ORDERS_EXPIRED_UNSENT, exchange=after.exchange, reason=after.reason or "max_age")
+        if after.status in {_S.DENIED, _S.REJECTED, _S.ABSENT} or (after.status is _S.EXPIRED and unsent):
+            reason = "absent" if after.status is _S.ABSENT else after.reason or "other"
+            self._telemetry.add(c.ORDER_FAILURES, exchange=after.exchange, symbol=after.symbol, reason=reason)
+
+    def _count_fee(self, order: Order, fill: Fill) -> None:
+        base, _, quote = order.symbol.partition(":")[0].partition("/")
+        amount = fill.fee * fill.price if fill.fee_currency == base else fill.fee
+        usd = self._usd(amount, quote if fill.fee_currency == base else fill.fee_currency)
+        if usd is None or usd == 0:
+            return
+        instrument = c.FEES_USD if usd > 0 else c.REBATES_USD
+        self._telemetry.add(instrument, abs(usd), exchange=order.exchange)
+
+    def _measure_fill(self, live: LiveOrder, order: Order) -> None:
+        seconds = (self._clock.monotonic_ns() - live.received_monotonic_ns) / 1e9
+        self._telemetry.record(c.FILL_LATENCY, seconds, exchange=order.exchange, order_type=order.order_type.value)
+        if order.average_price is None or not order.arrival_price:
+            return
+        bps = (order.average_price - order.arrival_price) / order.arrival_price * 10_000
+        adverse = bps if order.side is Side.BUY else -bps
+        instrument = c.SLIPPAGE_ADVERSE_BPS if adverse >= 0 else c.SLIPPAGE_FAVOURABLE_BPS
+        self._telemetry.record(instrument, abs(adverse), exchange=order.exchange, side=order.side.value)
+
+    def _usd(self, amount: Decimal, currency: str) -> Decimal | None:
+        if currency in USD:
+            return amount
+        self._telemetry.add(c.TELEMETRY_DROPPED, signal="metrics", reason="no_usd_conversion")
+        return None

@@ -1,0 +1,83 @@
+"""Static checks and cached market data only: what can be refused now need not be journaled."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from service.clock import Clock
+from service.core import risk
+from service.core.orders import Order, SizingMethod
+from service.core.refusals import DenialReason, Refusal
+from service.execution.halts import Halts
+from service.intake.request import Intake
+from telemetry import conventions as c
+from telemetry.facade import Telemetry
+
+
+class CheckRisk:
+    """Freshness, confidence, kill switch, order type, price band, size."""
+
+    span = c.SPAN_ORDER_CHECK_RISK
+
+    def __init__(self, halts: Halts, telemetry: Telemetry, clock: Clock) -> None:
+        self._halts = halts
+        self._telemetry = telemetry
+        self._clock = clock
+
+    async def __call__(self, intake: Intake) -> None:
+        order = intake.order
+        assert order is not None, "normalized before"
+        try:
+            self._check(intake, order)
+        except Refusal as refusal:
+            self._count(intake, order, refusal.reason)
+            raise
+
+    def _check(self, intake: Intake, order: Order) -> None:
+        settings = intake.known.settings
+        risk.check_time(
+            order.alert_ts_ns,
+            self._clock.now_ns(),
+            stale_after_ns=int(settings.stale_after * 1e9),
+            future_tolerance_ns=int(settings.future_tolerance * 1e9),
+        )
+        risk.check_confidence(order.confidence, settings.min_confidence)
+        risk.check_halt(self._halts.level(order.account), order.intent)
+        self._check_market(intake, order)
+
+    def _check_market(self, intake: Intake, order: Order) -> None:
+        alert, market, exchange = intake.alert, intake.market, intake.exchange
+        assert alert is not None, "validated before"
+        assert market is not None, "normalized before"
+        assert exchange is not None, "normalized before"
+        risk.check_market(alert, market)
+        quote = exchange.quote(market.symbol)
+        if quote is None:
+            raise Refusal(
+                DenialReason.NO_MARKET_DATA,
+                f"no price of {market.symbol} is known at {exchange.name}; send it again when there is one",
+                status=503,
+                retry_after=5,
+            )
+        settings = intake.known.settings
+        risk.check_price_band(
+            order.side,
+            order.order_type,
+            price=order.price,
+            stop_price=order.stop_price,
+            quote=quote,
+            max_deviation_pct=settings.max_deviation_percent,
+        )
+        reference = order.price or order.stop_price or quote.for_side(order.side)
+        risk.check_size(_quantity(order), reference, market, max_notional=settings.max_notional)
+
+    def _count(self, intake: Intake, order: Order, reason: DenialReason) -> None:
+        if reason is DenialReason.STALE:
+            self._telemetry.add(c.WEBHOOK_STALE_REJECTED, source=intake.source_label, symbol=order.symbol)
+        elif reason is DenialReason.LOW_CONFIDENCE:
+            self._telemetry.add(c.WEBHOOK_CONFIDENCE_FILTERED, source=intake.source_label, symbol=order.symbol)
+
+
+def _quantity(order: Order) -> Decimal | None:
+    """Base units, where the alert names them; sizes that depend on the balance are checked before sending."""
+    return order.sizing.value if order.sizing.method is SizingMethod.EXPLICIT else None

@@ -1,0 +1,106 @@
+"""Says the alert in our words: which account, which exchange, which market, which order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from decimal import Decimal
+
+from service.core import risk
+from service.core.alerts import Alert
+from service.core.ids import new_order_id
+from service.core.markets import Market
+from service.core.orders import Intent, Order, OrderType, TraceContext
+from service.core.refusals import DenialReason, Refusal
+from service.core.symbols import SymbolTable
+from service.exchanges.protocol import Exchange
+from service.intake.request import Intake
+from service.settings import SourceSettings
+from telemetry import conventions as c
+from telemetry.facade import Telemetry
+
+
+class Normalize:
+    """`accounts` says at which exchange each account is; `symbols` is each exchange's table by its name."""
+
+    span = c.SPAN_ORDER_NORMALIZE
+
+    def __init__(
+        self, accounts: Mapping[str, Exchange], symbols: Mapping[str, SymbolTable], telemetry: Telemetry
+    ) -> None:
+        self._accounts = accounts
+        self._symbols = symbols
+        self._telemetry = telemetry
+
+    async def __call__(self, intake: Intake) -> None:
+        alert = intake.alert
+        assert alert is not None, "validated before"
+        account = self._account(alert, intake.known.settings)
+        exchange = self._accounts[account]
+        market = self._symbols[exchange.name].resolve(alert.symbol)
+        if market.symbol != alert.symbol:
+            self._telemetry.add(c.NORMALIZATION_OPERATIONS, operation_type="symbol")
+        intake.exchange, intake.market = exchange, market
+        intake.order = self._order(intake, alert, account, exchange, market)
+
+    def _account(self, alert: Alert, settings: SourceSettings) -> str:
+        account = alert.account or settings.accounts[0]
+        if account not in settings.accounts:
+            raise Refusal(
+                DenialReason.ACCOUNT_NOT_ALLOWED,
+                f"this source may not use account {account!r}",
+                extra={"accounts": list(settings.accounts)},
+            )
+        return account
+
+    def _order(self, intake: Intake, alert: Alert, account: str, exchange: Exchange, market: Market) -> Order:
+        settings = intake.known.settings
+        order_id = new_order_id(intake.received_ns, os.urandom(10))
+        intent = risk.intent_of(alert.side, market.type, reduce_only=alert.reduce_only)
+        price, stop_price = self._rounded(market, alert.price), self._rounded(market, alert.stop_price)
+        quote = exchange.quote(market.symbol)
+        trace = intake.span.context
+        return Order(
+            id=order_id,
+            client_order_id=exchange.client_order_id(order_id),
+            source=intake.source_name,
+            exchange=exchange.name,
+            account=account,
+            symbol=market.symbol,
+            side=alert.side,
+            order_type=alert.order_type,
+            sizing=alert.sizing,
+            intent=intent,
+            received_ns=intake.received_ns,
+            updated_ns=intake.received_ns,
+            trace=TraceContext(trace.trace_id, trace.span_id),
+            reduce_only=alert.reduce_only,
+            price=price,
+            stop_price=stop_price,
+            confidence=alert.confidence,
+            tag=alert.tag,
+            comment=alert.comment,
+            alert_ts_ns=alert.timestamp_ns,
+            max_age_ns=_max_age_ns(intent, alert.order_type, settings),
+            max_drift_bps=_max_drift(intent, alert.order_type, settings),
+            arrival_price=None if quote is None else quote.for_side(alert.side),
+        )
+
+    def _rounded(self, market: Market, price: Decimal | None) -> Decimal | None:
+        if price is None:
+            return None
+        rounded = market.round_price(price)
+        if rounded != price:
+            self._telemetry.add(c.NORMALIZATION_OPERATIONS, operation_type="rounded")
+        return rounded
+
+
+def _max_age_ns(intent: Intent, order_type: OrderType, settings: SourceSettings) -> int | None:
+    if intent is Intent.EXIT:
+        return None
+    seconds = settings.max_age_market if order_type is OrderType.MARKET else settings.max_age_other
+    return int(seconds * 1e9)
+
+
+def _max_drift(intent: Intent, order_type: OrderType, settings: SourceSettings) -> Decimal | None:
+    return settings.max_drift_bps if intent is Intent.ENTRY and order_type is OrderType.MARKET else None

@@ -1,0 +1,93 @@
+"""Runs the steps in their order, one span each, and counts how each request ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from service.clock import Clock
+from service.core.refusals import DenialReason, Refusal
+from service.execution import attributes
+from service.intake.address import LimitFailures
+from service.intake.request import UNKNOWN, Intake, Step
+from telemetry import conventions as c
+from telemetry.facade import AttributeValue, Telemetry
+
+ACK_ON_TIME_NS = 250_000_000
+SERVER_ERROR = 500
+
+
+class Pipeline:
+    """`steps` in order; `limit` is charged for failures."""
+
+    def __init__(self, steps: Sequence[Step], limit: LimitFailures, telemetry: Telemetry, clock: Clock) -> None:
+        self._steps = tuple(steps)
+        self._limit = limit
+        self._telemetry = telemetry
+        self._clock = clock
+
+    async def run(self, intake: Intake) -> Refusal | None:
+        """Take the request as far as it goes; what it was refused for, if it was."""
+        refusal: Refusal | None = None
+        for step in self._steps:
+            with self._telemetry.span(step.span) as span:
+                try:
+                    await step(intake)
+                except Refusal as refused:
+                    refusal = refused
+                    span.set({c.ATTR_DENIAL_REASON: refused.reason.value})
+                span.set(_attributes(intake))
+            if refusal is not None or intake.replay is not None:
+                break
+        self._count(intake, refusal)
+        return refusal
+
+    def _count(self, intake: Intake, refusal: Refusal | None) -> None:
+        source = intake.source_label
+        seconds = (self._clock.monotonic_ns() - intake.received_monotonic_ns) / 1e9
+        self._telemetry.add(c.WEBHOOK_REQUESTS, source=source, symbol=_symbol(intake), side=_side(intake))
+        self._telemetry.record(c.WEBHOOK_PROCESSING_DURATION, seconds, source=source, status=_status(intake, refusal))
+        if refusal is not None:
+            self._count_refusal(intake, refusal)
+        elif intake.replay is not None:
+            self._telemetry.add(c.DUPLICATE_ALERTS, source=source)
+        if refusal is None:
+            self._telemetry.record(c.ACK_DURATION, seconds, source=source)
+        # An acknowledgement is owed for each authenticated alert that is not refused for what it says.
+        if intake.authenticated and (refusal is None or refusal.status >= SERVER_ERROR):
+            on_time = refusal is None and seconds * 1e9 <= ACK_ON_TIME_NS
+            self._telemetry.add(c.ALERT_ACKS, source=source, on_time="true" if on_time else "false")
+
+    def _count_refusal(self, intake: Intake, refusal: Refusal) -> None:
+        source, reason = intake.source_label, refusal.reason
+        self._telemetry.add(c.DENIALS, source=source, reason=reason.value)
+        if intake.authenticated:
+            if reason is not DenialReason.RATE_LIMITED:
+                self._telemetry.add(c.WEBHOOK_VALIDATION_FAILURES, source=source, reason=reason.value)
+        elif reason is DenialReason.SIGNATURE:
+            self._telemetry.add(c.WEBHOOK_SIGNATURE_FAILURES, source=source)
+        self._limit.charge(intake.client, reason)
+
+
+def _attributes(intake: Intake) -> dict[str, AttributeValue]:
+    if intake.order is None:
+        return {}
+    found = attributes.identity(intake.order)
+    if intake.commit is not None:
+        found |= attributes.commit(intake.commit, "append")
+    return found
+
+
+def _symbol(intake: Intake) -> str:
+    if intake.order is not None:
+        return intake.order.symbol
+    return UNKNOWN
+
+
+def _side(intake: Intake) -> str:
+    return UNKNOWN if intake.alert is None else intake.alert.side.value
+
+
+def _status(intake: Intake, refusal: Refusal | None) -> str:
+    if refusal is not None:
+        return "error" if refusal.status >= SERVER_ERROR else "refused"
+    return "accepted" if intake.replay is None else "duplicate"

@@ -1,0 +1,300 @@
+"""Executed once, whatever the exchange answers; tried over real HTTP with a paper exchange that can lie."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from service.core.outcomes import InDoubt, NotExecuted, Refused, RejectReason
+from tests.support.exchanges import LyingExchange
+from tests.support.service import Client, running
+from tests.support.waiting import until
+
+BUY = {"symbol": "BTC/USDT", "side": "buy", "quantity": "0.01"}
+UNBROKEN = {"breaker_failures": 1000}
+SELL = {"symbol": "BTC/USDT", "side": "sell", "quantity": "0.005"}
+
+
+def _exchange(client: Client) -> LyingExchange:
+    assert isinstance(client.service.exchange, LyingExchange)
+    return client.service.exchange
+
+
+async def _reaches(client: Client, order_id: str, *statuses: str, within: float = 5.0) -> dict:
+    async def reached():
+        order = await client.order(order_id)
+        return order if order["status"] in statuses else None
+
+    return await until(reached, within=within)
+
+
+async def _executed_but_no_answer(request, place):
+    await place(request)
+    return InDoubt(cause="connection closed")
+
+
+async def _never_arrived(request, place):
+    return InDoubt(cause="connection closed")
+
+
+async def _refused_connection(request, place):
+    return NotExecuted(cause="connection_refused")
+
+
+async def _hangs(request, place):
+    await place(request)
+    await asyncio.sleep(3600)
+
+
+async def _raises(request, place):
+    await place(request)
+    raise RuntimeError("an adapter's defect")
+
+
+@pytest.fixture
+async def lying(tmp_path: Path):
+    async with running(tmp_path, make_exchange=LyingExchange, execution=UNBROKEN | {"request_timeout": 0.3}) as client:
+        yield client
+
+
+@pytest.mark.parametrize("lie", [_executed_but_no_answer, _hangs, _raises])
+async def test_an_executed_order_whose_answer_is_lost_is_found_and_not_sent_again(lying: Client, lie) -> None:
+    _exchange(lying).script.append(lie)
+
+    order_id = (await lying.send(BUY)).json()["order_id"]
+    order = await _reaches(lying, order_id, "FILLED")
+
+    assert [step["to"] for step in order["transitions"]] == ["RECEIVED", "SUBMITTED", "IN_DOUBT", "FILLED"]
+    assert len(_exchange(lying).placed) == 1
+    names = [span["name"] for span in await lying.spans(order_id)]
+    assert "order.reconcile" in names
+
+
+async def test_a_request_that_never_arrived_is_proven_absent_and_sent_once_more(lying: Client) -> None:
+    _exchange(lying).script.append(_never_arrived)
+
+    order_id = (await lying.send(BUY)).json()["order_id"]
+    order = await _reaches(lying, order_id, "FILLED")
+
+    steps = [step["to"] for step in order["transitions"]]
+    assert steps == ["RECEIVED", "SUBMITTED", "IN_DOUBT", "ABSENT", "SUBMITTED", "FILLED"]
+    assert order["attempts"] == 2
+    assert order["filled_qty"] == "0.01"
+    metrics = await lying.metrics()
+    assert metrics['execution_order_outcomes_total{exchange="paper",on_time="true",outcome="accepted"}'] == 1
+    assert metrics['execution_order_outcomes_total{exchange="paper",on_time="true",outcome="absent"}'] == 0
+
+
+async def test_proven_not_executed_goes_back_and_is_tried_again_while_fresh(lying: Client) -> None:
+    _exchange(lying).script.append(_refused_connection)
+
+    order_id = (await lying.send(BUY)).json()["order_id"]
+    order = await _reaches(lying, order_id, "FILLED")
+
+    assert [step["to"] for step in order["transitions"]] == ["RECEIVED", "SUBMITTED", "RECEIVED", "SUBMITTED", "FILLED"]
+
+
+async def test_a_refusal_ends_rejected_with_its_reason(lying: Client) -> None:
+    async def refuse(request, place):
+        return Refused(reason=RejectReason.INSUFFICIENT_FUNDS, message="too poor")
+
+    _exchange(lying).script.append(refuse)
+    answer = (await lying.send(BUY, wait=5)).json()
+
+    assert (answer["status"], answer["reason"], answer["detail"]) == ("REJECTED", "insufficient_funds", "too poor")
+    failures = 'execution_order_failures_total{exchange="paper",reason="insufficient_funds",symbol="BTC/USDT"}'
+    assert (await lying.metrics())[failures] == 1
+
+
+async def test_an_order_in_doubt_holds_its_lane_and_no_other(lying: Client) -> None:
+    exchange = _exchange(lying)
+    exchange.look_ups_fail = True
+    exchange.script.append(_executed_but_no_answer)
+    first = (await lying.send(BUY)).json()["order_id"]
+    await _reaches(lying, first, "IN_DOUBT")
+
+    behind = (await lying.send(BUY)).json()["order_id"]
+    beside = await lying.send(BUY | {"symbol": "ETH/USDT", "quantity": "0.1"}, wait=5)
+
+    assert beside.json()["status"] == "FILLED"
+    assert (await lying.order(behind))["status"] == "RECEIVED"
+    assert (await lying.metrics())['execution_orders_in_doubt{exchange="paper"}'] == 1
+    exchange.look_ups_fail = False
+    await _reaches(lying, first, "FILLED")
+    await _reaches(lying, behind, "FILLED")
+
+
+async def test_what_waits_behind_an_order_in_doubt_ages_and_expires(tmp_path: Path) -> None:
+    sources = {"default": {"max_age_market": 0.3}}
+    async with running(tmp_path, make_exchange=LyingExchange, sources=sources, execution=UNBROKEN) as client:
+        exchange = _exchange(client)
+        exchange.look_ups_fail = True
+        exchange.script.append(_executed_but_no_answer)
+        first = (await client.send(BUY)).json()["order_id"]
+        await _reaches(client, first, "IN_DOUBT")
+
+        behind = (await client.send(BUY)).json()["order_id"]
+        order = await _reaches(client, behind, "EXPIRED")
+
+        assert order["reason"] == "max_age"
+        assert len(exchange.placed) == 1
+
+
+async def test_an_order_in_doubt_can_be_resolved_by_the_operator_with_evidence(lying: Client) -> None:
+    exchange = _exchange(lying)
+    exchange.look_ups_fail = True
+    exchange.script.append(_executed_but_no_answer)
+    order_id = (await lying.send(BUY)).json()["order_id"]
+    await _reaches(lying, order_id, "IN_DOUBT")
+
+    without = await lying.operator.post(f"/orders/{order_id}/resolve", json={"status": "FILLED", "evidence": " "})
+    resolved = await lying.operator.post(
+        f"/orders/{order_id}/resolve",
+        json={"status": "FILLED", "evidence": "seen in the exchange's web page", "average_price": "50000"},
+    )
+
+    assert without.status_code == 422
+    assert resolved.json()["status"] == "FILLED"
+    assert (await lying.order(order_id))["detail"] == "seen in the exchange's web page"
+
+
+async def test_ten_alerts_at_one_bar_do_not_spend_the_same_balance_twice(client: Client) -> None:
+    symbols = ["BTC", "ETH", "SOL", "XRP", "ADA", "DOGE", "LTC", "LINK", "AVAX", "DOT"]
+    known = client.service.exchange.markets
+    symbols = [f"{base}/USDT" for base in symbols if f"{base}/USDT" in known]
+    assert len(symbols) >= 8
+
+    alerts = [{"symbol": s, "side": "buy", "quote_amount": "30000"} for s in symbols]
+    answers = await asyncio.gather(*(client.send(alert, wait=10) for alert in alerts))
+
+    statuses = [answer.json()["status"] for answer in answers]
+    assert statuses.count("FILLED") == 3
+    assert set(statuses) == {"FILLED", "DENIED"}
+    denied = [answer.json() for answer in answers if answer.json()["status"] == "DENIED"]
+    assert {answer["reason"] for answer in denied} == {"insufficient_balance"}
+
+
+async def test_a_limit_rests_and_is_canceled(client: Client) -> None:
+    quote = client.service.exchange.quote("BTC/USDT")
+    price = str((quote.bid * Decimal("0.5")).quantize(Decimal(1)))
+    alert = BUY | {"order_type": "limit", "price": price}
+    order_id = (await client.send(alert, wait=5)).json()["order_id"]
+    await _reaches(client, order_id, "ACCEPTED")
+
+    canceled = await client.operator.delete(f"/orders/{order_id}")
+    again = await client.operator.delete(f"/orders/{order_id}")
+
+    assert canceled.json()["status"] == "CANCELED"
+    assert again.status_code == 409
+    assert (await client.order(order_id))["transitions"][-2]["to"] == "PENDING_CANCEL"
+
+
+async def test_a_cancel_whose_answer_is_lost_stays_pending_until_it_is_known(lying: Client) -> None:
+    async def lost(ref, cancel):
+        await cancel(ref)
+        return InDoubt(cause="connection closed")
+
+    exchange = _exchange(lying)
+    quote = exchange.quote("BTC/USDT")
+    price = str((quote.bid * Decimal("0.5")).quantize(Decimal(1)))
+    order_id = (await lying.send(BUY | {"order_type": "limit", "price": price}, wait=5)).json()["order_id"]
+    exchange.cancel_script.append(lost)
+
+    pending = await lying.operator.delete(f"/orders/{order_id}")
+
+    assert pending.json()["status"] == "PENDING_CANCEL"
+    await _reaches(lying, order_id, "CANCELED")
+
+
+async def test_a_cancel_of_an_order_on_its_way_is_sent_once_the_order_is_known(lying: Client) -> None:
+    exchange = _exchange(lying)
+    exchange.gate.clear()
+    quote = exchange.quote("BTC/USDT")
+    price = str((quote.bid * Decimal("0.5")).quantize(Decimal(1)))
+    order_id = (await lying.send(BUY | {"order_type": "limit", "price": price})).json()["order_id"]
+    await _reaches(lying, order_id, "SUBMITTED")
+
+    stored = await lying.operator.delete(f"/orders/{order_id}")
+    exchange.gate.set()
+
+    assert stored.status_code == 202
+    assert stored.json()["cancel_requested"] is True
+    await _reaches(lying, order_id, "CANCELED")
+
+
+async def test_halting_refuses_entries_expires_queued_ones_and_resume_releases_none(lying: Client) -> None:
+    exchange = _exchange(lying)
+    assert (await lying.send(BUY, wait=5)).json()["status"] == "FILLED"
+    exchange.look_ups_fail = True
+    exchange.script.append(_executed_but_no_answer)
+    first = (await lying.send(BUY)).json()["order_id"]
+    await _reaches(lying, first, "IN_DOUBT")
+    queued_entry = (await lying.send(BUY)).json()["order_id"]
+    queued_exit = (await lying.send(SELL)).json()["order_id"]
+
+    halted = await lying.operator.post("/halt", json={"level": "reducing"})
+    refused = await lying.send(BUY)
+
+    assert halted.json() == {"halts": {"*": "reducing"}, "expired": 1}
+    assert (refused.status_code, refused.json()["reason"]) == (422, "halted")
+    expired = await lying.order(queued_entry)
+    assert (expired["status"], expired["reason"]) == ("EXPIRED", "halted")
+    await lying.operator.post("/resume", json={})
+    exchange.look_ups_fail = False
+    await _reaches(lying, queued_exit, "FILLED")
+    assert (await lying.order(queued_entry))["status"] == "EXPIRED"
+
+
+async def test_stop_sends_nothing_and_survives_a_restart(tmp_path: Path) -> None:
+    async with running(tmp_path) as client:
+        assert (await client.send(BUY, wait=5)).json()["status"] == "FILLED"
+        await client.operator.post("/halt", json={"level": "stop"})
+        assert (await client.send(SELL)).json()["reason"] == "halted"
+    async with running(tmp_path) as client:
+        assert (await client.send(SELL)).json()["reason"] == "halted"
+        await client.operator.post("/resume", json={})
+        assert (await client.send(SELL, wait=5)).json()["status"] == "FILLED"
+
+
+async def test_an_open_breaker_expires_entries_and_lets_exits_through(tmp_path: Path) -> None:
+    execution = {"breaker_failures": 2, "request_timeout": 0.3}
+    async with running(tmp_path, make_exchange=LyingExchange, execution=execution) as client:
+        assert (await client.send(BUY, wait=5)).json()["status"] == "FILLED"
+        exchange = _exchange(client)
+        exchange.script += [_refused_connection] * 2
+        blocked = (await client.send(BUY | {"symbol": "ETH/USDT", "quantity": "0.1"}, wait=5)).json()
+
+        assert (blocked["status"], blocked["reason"]) == ("EXPIRED", "breaker_open")
+        assert (await client.metrics())['execution_circuit_breaker_state{exchange="paper"}'] == 2
+        assert (await client.send(SELL, wait=5)).json()["status"] == "FILLED"
+
+
+async def test_one_trace_from_webhook_to_fill(client: Client) -> None:
+    answer = (await client.send(BUY, wait=5)).json()
+
+    spans = await client.spans(answer["order_id"])
+
+    by_id = {span["spanId"]: span for span in spans}
+    roots = [span for span in spans if span.get("parentSpanId", "") not in by_id]
+    assert [root["name"] for root in roots] == ["POST /webhook/{source}"]
+    assert {span["traceId"] for span in spans} == {answer["trace_id"]}
+    names = [span["name"] for span in sorted(spans, key=lambda span: int(span["startTimeUnixNano"]))]
+    assert names[:12] == [
+        "POST /webhook/{source}",
+        "webhook.address",
+        "webhook.limit",
+        "webhook.size",
+        "webhook.decode",
+        "webhook.authenticate",
+        "webhook.idempotency",
+        "webhook.source_limit",
+        "order.validate",
+        "order.normalize",
+        "order.check_risk",
+        "journal.append",
+    ]
+    rest = set(names[12:])
+    assert {"order.execute", "exchange.limit", "order.size", "journal.append", "exchange.create_order"} <= rest
