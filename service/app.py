@@ -28,10 +28,11 @@ from service.core.limits import KeyedBuckets
 from service.core.refusals import DenialReason, Refusal
 from service.core.signatures import decode_secret
 from service.core.symbols import SymbolTable
-from service.errors import SecretError
+from service.errors import ConfigurationError, SecretError
 from service.exchanges.paper import PaperExchange
 from service.exchanges.protocol import Exchange
 from service.execution.calls import ExchangeCalls
+from service.execution.change_log import log_change
 from service.execution.executor import Executor
 from service.execution.follower import Follower
 from service.execution.funds import AccountFunds
@@ -54,12 +55,13 @@ from service.intake.pipeline import Pipeline
 from service.intake.request import Source
 from service.intake.size import ReadBody
 from service.intake.validate import Validate
-from service.journal.protocol import AuditEvent
+from service.journal.protocol import AuditEvent, JournalUnavailable
 from service.journal.sqlite import CommitStats, SqliteJournal
 from service.secrets import Secret, SecretStore
 from service.settings import Loaded, Settings, SourceSettings
 from telemetry import conventions as c
 from telemetry.facade import Telemetry
+from telemetry.logs import configure_logging
 from telemetry.setup import TelemetryConfig, build_telemetry
 
 log = logging.getLogger(__name__)
@@ -69,6 +71,8 @@ OVERLOADED = Refusal(DenialReason.OVERLOADED, "too many orders wait for their ex
 
 _EXECUTOR_ALIVE_NS = 5_000_000_000
 _CLEAN_EVERY_S = 600.0
+_PROBE_EVERY_S = 15.0
+_PROBE_AGAIN_S = 1.0
 
 
 def service_version() -> str:
@@ -90,6 +94,7 @@ def telemetry_config(loaded: Loaded) -> TelemetryConfig:
         service_version=service_version(),
         instance_id=instance_id(loaded.data_dir),
         environment=settings.telemetry.environment,
+        otlp_endpoint=settings.telemetry.otlp_endpoint or None,
         sources=tuple(settings.sources),
         exchanges=("paper",),
         accounts=settings.accounts,
@@ -117,7 +122,7 @@ class Service:
         self.settings = loaded.settings
         self.telemetry = telemetry
         self.clock = clock
-        self._environ = environ
+        self._secrets = SecretStore(loaded.data_dir, environ)
         self._make_exchange = make_exchange
         self._stack = AsyncExitStack()
         self._stopping = False
@@ -135,13 +140,13 @@ class Service:
 
     async def _start(self, stack: AsyncExitStack) -> None:
         server = self.settings.server
+        self.loaded.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         public = bind(server.host, server.port, "port")
         stack.callback(public.close)
         private = bind(server.operator_host, server.operator_port, "operator_port")
         stack.callback(private.close)
-        secrets = SecretStore(self.loaded.data_dir, self._environ)
-        self.sources = _sources(self.settings, secrets)
-        token = secrets.operator(create=True)
+        self.sources = _sources(self.settings, self._secrets)
+        token = self._secrets.operator(create=True)
         self.journal = SqliteJournal.open(self.loaded.data_dir / "journal.sqlite", on_commit=self._measure_commit)
         stack.push_async_callback(self.journal.close)
         self.exchange = self._make_exchange(self.loaded, self.clock)
@@ -188,6 +193,7 @@ class Service:
         self.register = Register(self.journal, telemetry, clock)
         measures = OrderMeasures(telemetry, clock)
         self.register.observe(measures)
+        self.register.observe(log_change)
         reconciler = Reconciler(
             register=self.register,
             exchanges=by_name,
@@ -228,14 +234,26 @@ class Service:
         telemetry.set(c.BUILD_INFO, 1, version=service_version())
 
     def _start_loops(self, stack: AsyncExitStack) -> None:
-        for loop in (self.follower.run, self.sweeper.run, self.monitor.run, self._clean):
+        for loop in (self.follower.run, self.sweeper.run, self.monitor.run, self._clean, self._probe_journal):
             task = asyncio.create_task(loop(), name=loop.__qualname__)
             stack.push_async_callback(_cancel, task)
+
+    async def _probe_journal(self) -> None:
+        """A disk that fills up or comes back is noticed without an alert that finds out."""
+        while True:
+            await asyncio.sleep(_PROBE_EVERY_S if self.journal.writable else _PROBE_AGAIN_S)
+            try:
+                await self.journal.probe()
+            except JournalUnavailable as error:
+                log.warning("the journal is not writable: %s", error)
 
     async def _clean(self) -> None:
         while True:
             await asyncio.sleep(_CLEAN_EVERY_S)
-            forgotten = await self.journal.forget_expired_answers(self.clock.now_ns())
+            try:
+                forgotten = await self.journal.forget_expired_answers(self.clock.now_ns())
+            except JournalUnavailable:
+                continue  # the probe says so; keys can wait
             log.debug("forgot %d expired idempotency keys", forgotten)
 
     async def _start_servers(
@@ -363,7 +381,15 @@ async def _cancel(task: asyncio.Task[None]) -> None:
 
 def serve(loaded: Loaded, environ: Mapping[str, str] = os.environ) -> int:
     """Run until SIGTERM or SIGINT; the exit status. Raises FillpathError for what the user must mend."""
-    telemetry = build_telemetry(telemetry_config(loaded), environ)
+    try:
+        telemetry = build_telemetry(telemetry_config(loaded), environ)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
+    configure_logging(
+        telemetry,
+        level=loaded.settings.telemetry.log_level.upper(),
+        service={"service.name": "fillpath", "service.version": service_version()},
+    )
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(loaded, telemetry, environ))

@@ -53,6 +53,9 @@ class TelemetrySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="lowest level that is logged")
     ] = "info"
+    otlp_endpoint: Annotated[
+        str, Meta(description="OTLP/HTTP receiver, like `http://127.0.0.1:4318`; empty: no export")
+    ] = ""
     trace_url: Annotated[
         str, Meta(description="where a trace is shown, with `{trace_id}` in it; empty: no link in answers")
     ] = ""
@@ -121,6 +124,7 @@ ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
     "FILLPATH_TELEMETRY_ENGINE": ("telemetry", "engine"),
     "FILLPATH_ENVIRONMENT": ("telemetry", "environment"),
     "FILLPATH_LOG_LEVEL": ("telemetry", "log_level"),
+    "FILLPATH_OTLP_ENDPOINT": ("telemetry", "otlp_endpoint"),
     "FILLPATH_TRACE_URL": ("telemetry", "trace_url"),
 }
 """Environment variables and the setting that each one replaces."""

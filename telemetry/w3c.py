@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 
 from telemetry.facade import SpanContext
@@ -14,14 +15,20 @@ _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 _SPAN_ID = re.compile(r"[0-9a-f]{16}")
 
 
+# The operating system's random bytes cost a system call an id, and hand the interpreter's lock to another thread: up
+# to a tenth of a request's time. One seed from there is enough, if a forked child takes another one.
+_random = random.Random(os.urandom(32))  # noqa: S311 - ids have to differ, not to be secret
+os.register_at_fork(after_in_child=lambda: _random.seed(os.urandom(32)))
+
+
 def new_trace_id() -> int:
-    """128 random bits from the operating system, so that forked processes differ."""
-    return int.from_bytes(os.urandom(16)) or new_trace_id()
+    """128 random bits; forked processes differ."""
+    return _random.getrandbits(128) or new_trace_id()
 
 
 def new_span_id() -> int:
-    """64 random bits from the operating system."""
-    return int.from_bytes(os.urandom(8)) or new_span_id()
+    """64 random bits; forked processes differ."""
+    return _random.getrandbits(64) or new_span_id()
 
 
 def new_context(trace_id: str | None = None) -> SpanContext:

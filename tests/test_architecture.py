@@ -38,7 +38,9 @@ def test_the_core_imports_the_standard_library_msgspec_and_itself(path: Path) ->
     for module in imports(path):
         top = module.partition(".")[0]
         assert top in sys.stdlib_module_names or top == "msgspec" or within(module, "service.core"), module
-        assert top not in {"asyncio", "socket", "sqlite3", "threading", "time", "os", "random"}, f"I/O in core: {module}"
+        assert top not in {"asyncio", "socket", "sqlite3", "threading", "time", "os", "random"}, (
+            f"I/O in core: {module}"
+        )
 
 
 @pytest.mark.parametrize("path", [p for p in MODULES if within(name_of(p), "telemetry")], ids=name_of)
@@ -52,7 +54,9 @@ def test_the_service_sees_no_telemetry_engine(path: Path) -> None:
     assert not [module for module in imports(path) if module.startswith(engines)]
     if name_of(path) != "service.app":
         allowed = ("telemetry.conventions", "telemetry.facade", "telemetry.environment")
-        assert not [m for m in imports(path) if within(m, "telemetry") and m != "telemetry" and not m.startswith(allowed)]
+        assert not [
+            m for m in imports(path) if within(m, "telemetry") and m != "telemetry" and not m.startswith(allowed)
+        ]
 
 
 @pytest.mark.parametrize("path", [p for p in MODULES if within(name_of(p), "service")], ids=name_of)

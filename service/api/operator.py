@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from http import HTTPStatus
@@ -27,6 +28,7 @@ from telemetry.facade import Telemetry
 
 MAX_BODY_BYTES = 16_384
 MAX_PAGE = 500
+_FILTERS = ("status", "symbol", "account", "limit", "after")
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -83,7 +85,7 @@ class Operator:
     async def trace(self, request: Request) -> Response:
         order = await self._operations.find(request.path_params["id"])
         rebuilt = rebuilt_spans(order, await self._journal.transitions(order.id))
-        return JSONResponse(self._telemetry.trace(order.trace.trace_id, rebuilt))
+        return JSONResponse(await asyncio.to_thread(self._telemetry.trace, order.trace.trace_id, rebuilt))
 
     async def cancel(self, request: Request) -> Response:
         order = await self._operations.cancel(request.path_params["id"], _client(request))
@@ -120,7 +122,8 @@ class Operator:
         return JSONResponse(dict(self._status()))
 
     async def metrics(self, request: Request) -> Response:
-        body, content_type = self._telemetry.metrics(request.headers.get("accept", ""))
+        # Some 20 ms for a few hundred series: not on the loop that answers webhooks.
+        body, content_type = await asyncio.to_thread(self._telemetry.metrics, request.headers.get("accept", ""))
         return Response(body, media_type=None, headers={"Content-Type": content_type})
 
     def routes(self) -> Sequence[Route]:
@@ -177,6 +180,11 @@ def _client(request: Request) -> str:
 
 
 def _query(parameters: Mapping[str, str]) -> OrderQuery:
+    unknown = next((name for name in parameters if name not in _FILTERS), None)
+    if unknown is not None:
+        raise OperationRefused(
+            422, "unknown_parameter", f"{unknown[:64]!r} is no parameter; known are {', '.join(_FILTERS)}"
+        )
     try:
         statuses = tuple(OrderStatus(s.upper()) for s in parameters.get("status", "").split(",") if s)
     except ValueError as error:

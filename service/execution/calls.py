@@ -62,6 +62,10 @@ class ExchangeCalls:
     def allows_entry(self) -> bool:
         return self.breaker.allows_entry(self._seconds())
 
+    def advance_breaker(self) -> None:
+        """Count an open breaker's half-opening where its time is over."""
+        self._note_transition(self.breaker.advance(self._seconds()))
+
     def breaker_state(self) -> BreakerState:
         return self.breaker.state(self._seconds())
 
@@ -185,6 +189,7 @@ class ExchangeCalls:
 
     def _tell_breaker(self, write: bool, *, answered: bool, passing: bool) -> None:  # noqa: FBT001 - private
         """Answered reads do not make up for failed orders: an exchange may show balances and take no orders."""
+        self.advance_breaker()
         now = self._seconds()
         if answered:
             if write or not self._writes_fail or self.breaker.state(now) is BreakerState.HALF_OPEN:

@@ -38,6 +38,7 @@ class Monitor:
         return answered_ns is not None and self._clock.monotonic_ns() - answered_ns <= CONNECTED_FOR_NS
 
     async def _probe_if_due(self, calls: ExchangeCalls) -> None:
+        calls.advance_breaker()
         now_ns = self._clock.monotonic_ns()
         last_ns = self._probed_ns.get(calls.name)
         half_open = calls.breaker_state() is BreakerState.HALF_OPEN

@@ -68,35 +68,46 @@ def migrate(path: Path) -> None:
         connection.execute(SQL.beat)
 
 
-def connect_writer(path: Path) -> sqlite3.Connection:
-    """The one connection that writes. Raises sqlite3.Error, also where the file is no longer the journal it was."""
-    connection = _connect(path, "rw")
-    with ExitStack() as undo:
-        undo.callback(connection.close)
-        connection.executescript(SQL.configure)
-        found = _pragma(connection, SQL.application_id), _pragma(connection, SQL.user_version)
-        if found != (APPLICATION_ID, VERSION):
-            raise sqlite3.DatabaseError(f"{path} was replaced while it was in use")
-        undo.pop_all()
-    return connection
-
-
 def connect_reader(path: Path) -> sqlite3.Connection:
     """A connection that can only read; it sees what is committed and nothing else."""
     return _connect(path, "ro")
 
 
-def empty_log(connection: sqlite3.Connection, path: Path) -> None:
-    """Move all that is committed into the database file and cut the log to nothing, on the disk too.
+class JournalFile:
+    """The file as it was when the journal was opened, for the one thread that writes to it.
 
-    Whatever a failed commit left in the log is gone afterwards. Raises sqlite3.Error or OSError where that cannot be
-    had, also because someone outside reads an old state for longer than the time-out.
+    Everything here raises sqlite3.Error or OSError.
     """
-    busy, _, _ = connection.execute(SQL.empty_log).fetchone()
-    if busy:
-        raise sqlite3.OperationalError("another program reads the journal and keeps its log from being emptied")
-    with suppress(FileNotFoundError):
-        _sync(path.with_name(f"{path.name}-wal"))
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._identity = _identity(path)
+
+    def connect(self) -> sqlite3.Connection:
+        self.check()
+        with ExitStack() as undo:
+            connection = _connect(self._path, "rw")
+            undo.callback(connection.close)
+            connection.executescript(SQL.configure)
+            undo.pop_all()
+        return connection
+
+    def check(self) -> None:
+        """Raise where the file was removed or replaced: SQLite would go on writing to what nobody can open again."""
+        if _identity(self._path) != self._identity:
+            raise OSError(f"{self._path} was replaced while in use; put the file back or restart")
+
+    def empty_log(self, connection: sqlite3.Connection) -> None:
+        """Move all that is committed into the database file and cut the log to nothing, on the disk too.
+
+        Whatever a failed commit left in the log is gone afterwards. Raises too where someone outside reads an old
+        state for longer than the time-out.
+        """
+        busy, _, _ = connection.execute(SQL.empty_log).fetchone()
+        if busy:
+            raise sqlite3.OperationalError("another program reads the journal and keeps its log from being emptied")
+        with suppress(FileNotFoundError):
+            _sync(self._path.with_name(f"{self._path.name}-wal"))
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
@@ -135,6 +146,11 @@ def _foreign(path: Path, finding: str) -> str:
 def _pragma(connection: sqlite3.Connection, sql: str) -> int:
     (value,) = connection.execute(sql).fetchone()
     return int(value)
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino
 
 
 def _sync(path: Path) -> None:

@@ -88,13 +88,8 @@ class SqliteJournal:
                 undo.callback(lock.release)
                 database.create_file(path)
                 database.migrate(path)
-                writer = Writer(
-                    partial(database.connect_writer, path),
-                    partial(database.empty_log, path=path),
-                    max_batch=max_batch,
-                    max_queued=max_queued,
-                    on_commit=on_commit,
-                )
+                file = database.JournalFile(path)
+                writer = Writer(file, max_batch=max_batch, max_queued=max_queued, on_commit=on_commit)
                 undo.callback(writer.close)
                 points = database.connect_reader(path)
                 undo.callback(points.close)

@@ -6,8 +6,9 @@ each can fail alone, commits once and then wakes everyone who waits. There is no
 A commit that fails leaves a question: SQLite has rolled it back and no reader sees it, but if it was the disk's
 flush that failed, its pages may lie complete in the write-ahead log, and a restart would read them as committed. So
 after any failed group the connection is replaced and the log emptied before anyone is told, and until that has
-worked nothing else is written. What was reported as failed can then come back only if the process dies in between;
-the next start finds it like any order whose acknowledgement was lost: whole, and checked for freshness.
+worked nothing else is written. What was reported as failed can come back only if the process dies before, which is
+long only while the disk goes on failing; the next start then finds it like any order whose acknowledgement was lost:
+whole, with its key, and checked for freshness.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
+from service.journal.database import JournalFile
 from service.journal.protocol import Commit, JournalConflict, JournalUnavailable
 from service.journal.queries import SQL
 
@@ -62,26 +64,21 @@ class _Write:
 
 
 class Writer:
-    """`connect` opens the connection that writes; `empty_log` removes from its log what was not committed.
-
-    Both run in the writer's thread and raise sqlite3.Error or OSError; `__init__` calls `connect` too.
-    """
+    """Writes to `file` and to nothing else. `__init__` raises what `file.connect` does."""
 
     def __init__(
         self,
-        connect: Callable[[], sqlite3.Connection],
-        empty_log: Callable[[sqlite3.Connection], None],
+        file: JournalFile,
         *,
         max_batch: int,
         max_queued: int,
         on_commit: Callable[[CommitStats], None] | None = None,
     ) -> None:
-        self._connect = connect
-        self._empty_log = empty_log
+        self._file = file
         self._max_batch = max_batch
         self._max_queued = max_queued
         self._on_commit = on_commit
-        self._connection = connect()
+        self._connection = file.connect()
         self._suspicion: Exception | None = None
         self._commits = 0
         self._queue: deque[_Write] = deque()
@@ -122,7 +119,7 @@ class Writer:
         try:
             while batch := self._next_batch():
                 self._write(batch)
-            self._empty_log(self._connection)
+            self._file.empty_log(self._connection)
         except (sqlite3.Error, OSError) as error:
             log.warning("the journal's log stays as it is, the next start will read it: %s", error)
         finally:
@@ -158,6 +155,7 @@ class Writer:
         Savepoints copy every page before it is changed: a third of a group's time, for what hardly ever happens.
         """
         connection = self._connection
+        self._file.check()
         connection.execute(SQL.begin)
         try:
             for write in batch:
@@ -204,10 +202,10 @@ class Writer:
         """Replace the connection and empty the log; where that cannot be had, `_suspicion` stays and says why."""
         try:
             # The new one first: the last connection that closes makes SQLite forget which pages of the log count.
-            before, self._connection = self._connection, self._connect()
+            before, self._connection = self._connection, self._file.connect()
             # Closing rolls back what is open.
             before.close()
-            self._empty_log(self._connection)
+            self._file.empty_log(self._connection)
         except (sqlite3.Error, OSError, MemoryError) as error:
             self._suspicion = error
         else:

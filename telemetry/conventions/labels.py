@@ -49,6 +49,7 @@ DENIAL_REASONS = (
 # What a check between the journal and the exchange can find; settings may have changed across a restart.
 DENIALS_AFTER_JOURNAL = (
     "insufficient_balance",
+    "invalid_field",
     "account_not_allowed",
     "unknown_symbol",
     "order_type_unsupported",

@@ -8,8 +8,8 @@ import time
 import httpx
 import msgspec
 import pytest
-from service.core.signatures import sign_hex
 
+from service.core.signatures import sign_hex
 from tests.support.service import HMAC, TOKEN, Client, running
 
 BUY = {"symbol": "BTC/USDT", "side": "buy", "quantity": "0.01"}

@@ -6,12 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from service.exchanges.paper import PaperExchange
-
-import msgspec
-
 from service.clock import Clock
 from service.core.outcomes import LookUp, Outcome, Unanswered
+from service.exchanges.paper import PaperExchange
 from service.exchanges.protocol import CancelOutcome, OrderRef, OrderRequest
 from service.settings import Loaded
 
@@ -26,8 +23,6 @@ class LyingExchange(PaperExchange):
 
     def __init__(self, loaded: Loaded, clock: Clock) -> None:
         super().__init__("paper", loaded.settings.paper, loaded.data_dir / "paper.sqlite", clock)
-        # Absence is proven sooner than on the real paper exchange, so that tests need not wait for it.
-        self._rules = msgspec.structs.replace(self._rules, request_validity_ns=200_000_000)
         self.script: list[Callable[[OrderRequest, Place], Awaitable[Outcome]]] = []
         self.cancel_script: list[Callable[[OrderRef, Any], Awaitable[CancelOutcome]]] = []
         self.look_ups_fail = False

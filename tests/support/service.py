@@ -10,14 +10,14 @@ from typing import Any
 
 import httpx
 import msgspec
-from service.core.signatures import decode_secret, sign_standard
-from service.exchanges.paper import PaperExchange
-from telemetry.setup import build_telemetry
 
 from service.app import Service, telemetry_config
 from service.clock import Clock, SystemClock
+from service.core.signatures import decode_secret, sign_standard
+from service.exchanges.paper import PaperExchange
 from service.exchanges.protocol import Exchange
 from service.settings import Loaded, decode
+from telemetry.setup import build_telemetry
 
 SECRET = "whsec_" + "c2VjcmV0IG9mIHRoZSB0ZXN0cyBvZiBmaWxscGF0aA=="
 TOKEN = "a-token-in-the-body-of-the-alert"

@@ -47,7 +47,7 @@ def test_the_least_alert_is_a_market_order():
 
 
 def test_every_field_that_the_schema_names_is_known():
-    errors = errors_of(dict.fromkeys(FIELDS, [1]))
+    errors = errors_of({field: [1] for field in FIELDS})
 
     assert not [field for field, kind in errors if kind == "unknown_field"]
 
@@ -64,9 +64,12 @@ def test_a_tradingview_alert_with_placeholders_is_read():
     assert parsed.alert.timestamp_ns == NOON_NS
     assert (parsed.alert.tag, parsed.alert.comment) == ("Long", None)
     assert parsed.nan_replaced == ("confidence",)
-    assert sorted(parsed.operations) == ["enum_case", "nan_replaced", "number_from_string", "number_from_string"][
-        :3
-    ] + ["timestamp"]
+    assert sorted(parsed.operations) == [
+        "enum_case",
+        "nan_replaced",
+        "number_from_string",
+        "timestamp",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +88,7 @@ def test_numbers_come_as_numbers_or_as_texts(given_: object, number: str):
     assert alert_of(MARKET | {"quantity": given_}).sizing.value == Decimal(number)
 
 
-@pytest.mark.parametrize("wrong", ["1,000", "1_000", "0x10", "ten", "1 2", "١", "--1", True, [1], {"a": 1}, 0.5])
+@pytest.mark.parametrize("wrong", ["1,000", "1_000", "0x10", "ten", "1 2", "\u0661", "--1", True, [1], {"a": 1}, 0.5])
 def test_what_is_no_plain_number_is_refused(wrong: object):
     assert errors_of(MARKET | {"quantity": wrong}) == {("quantity", "type")}
 
@@ -352,11 +355,18 @@ values = (
 
 
 @given(st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=8), values, max_size=12))
-@settings(max_examples=400)
+@settings(max_examples=100)
 def test_any_document_is_an_alert_or_a_refusal_with_errors(document: dict[str, object]):
-    try:
-        parsed = parse(MARKET | document)
-    except Refusal as refusal:
-        assert refusal.errors or refusal.reason is DenialReason.PROTECTION_UNSUPPORTED
+    result = alert_or_refusal(MARKET | document)
+
+    if isinstance(result, Refusal):
+        assert result.errors or result.reason is DenialReason.PROTECTION_UNSUPPORTED
     else:
-        assert parsed.alert.sizing.value > 0
+        assert result.sizing.value > 0
+
+
+def alert_or_refusal(document: dict[str, object]) -> Alert | Refusal:
+    try:
+        return alert_of(document)
+    except Refusal as refusal:
+        return refusal

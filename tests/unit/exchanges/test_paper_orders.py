@@ -6,7 +6,8 @@ from service.core.markets import Balance
 from service.core.orders import OrderStatus, OrderType, Side
 from service.core.outcomes import Accepted, Found, NotFound, Refused, RejectReason
 from service.exchanges.paper import FeeRates, PartialFills
-from tests.unit.exchanges.paper_lab import ACCOUNT, Lab
+from service.exchanges.paper.prices import RandomWalk
+from tests.unit.exchanges.paper_lab import ACCOUNT, BTC, Lab
 
 BUY, SELL = Side.BUY, Side.SELL
 LIMIT, STOP_LOSS, TAKE_PROFIT = OrderType.LIMIT, OrderType.STOP_LOSS, OrderType.TAKE_PROFIT
@@ -248,6 +249,12 @@ def test_finished_orders_are_found_when_they_left_memory(lab):
     assert lab.engine.look_up(ACCOUNT, first.client_order_id) == Found(first)
 
 
+def test_only_open_orders_are_loaded_at_a_restart(lab):
+    lab.place(BUY, "1")
+    resting = lab.rest(BUY, "1", LIMIT, price="90")
+    assert [order.client_order_id for order in lab.books.load().open_orders] == [resting]
+
+
 def test_an_account_is_credited_once(lab):
     lab.place(BUY, "1")
     lab.restart()
@@ -260,3 +267,19 @@ def test_prices_go_on_from_where_they_were(lab):
     lab.restart()
     after = lab.engine.quote("BTC/USDT")
     assert (after.bid, after.ask) == (before.bid, before.ask)
+
+
+def test_a_restart_continues_the_random_walk_where_it_was(tmp_path):
+    quotes = []
+    for restarts in (False, True):
+        lab = Lab(tmp_path / f"{restarts}.sqlite")
+        lab.prices = RandomWalk(1, 0.01)
+        lab.restart()
+        for _ in range(6):
+            lab.engine.tick(1)
+            if restarts:
+                lab.restart()
+        assert lab.books.load().prices[BTC].tick == 6
+        quotes.append(lab.engine.quote(BTC).bid)
+        lab.close()
+    assert quotes[0] == quotes[1] != Decimal("99.99")

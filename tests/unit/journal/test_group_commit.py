@@ -4,35 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import asynccontextmanager
 
 import pytest
 
 from service.core.orders import OrderStatus
 from service.journal.protocol import Appended, Duplicate, JournalConflict, JournalUnavailable, StaleVersion
 from service.journal.sqlite import SqliteJournal
+from tests.support.waiting import until
 from tests.unit.journal.examples import a_fill, an_order, its_answer, journaled, moved
 
 
-@pytest.fixture
-def gate(journal):
-    """Holds the writer inside a commit until it is opened, so that what is written meanwhile is one group."""
-    opened = threading.Event()
+@asynccontextmanager
+async def busy_writer(journal):
+    """The writer is inside a commit while the block runs, so that what is submitted there becomes one group."""
+    entered, released = threading.Event(), threading.Event()
+    holding = asyncio.ensure_future(journal._writer.submit(lambda _: (entered.set(), released.wait(10))))
+    assert await asyncio.to_thread(entered.wait, 10)
+    try:
+        yield
+    finally:
+        released.set()
+        await holding
 
-    class Gate:
-        def __init__(self):
-            self.holding = asyncio.ensure_future(journal._writer.submit(lambda _: opened.wait(10)))
 
-        async def held(self, queued):
-            async with asyncio.timeout(10):
-                while len(journal._writer._queue) < queued:
-                    await asyncio.sleep(0)
+async def queued(journal, count):
+    async def enough():
+        return len(journal._writer._queue) >= count
 
-        async def open(self):
-            opened.set()
-            await self.holding
-
-    yield Gate
-    opened.set()
+    await until(enough)
 
 
 async def test_appends_at_once_share_commits(path):
@@ -66,23 +66,22 @@ async def test_the_same_key_fifty_times_at_once_is_one_order_and_49_duplicates(j
     assert await journal.unfinished() == [winner]
 
 
-async def test_one_that_fails_does_not_undo_its_group(journal, gate):
+async def test_one_that_fails_does_not_undo_its_group(journal):
     known = await journaled(journal)
     stale, transition = moved(known, OrderStatus.SUBMITTED)
     after, step = moved(known, OrderStatus.SUBMITTED)
     good, taken, last = an_order(), an_order(client_order_id=known.client_order_id), an_order()
-    held = gate()
-    group = asyncio.gather(
-        journal.append(good, its_answer(good)),
-        journal.record(after, step, [a_fill(known, "t1")]),
-        journal.record(stale, transition, [a_fill(known, "t2")]),
-        journal.append(taken, its_answer(taken)),
-        journal._writer.submit(lambda _: 1 // 0),
-        journal.append(last, its_answer(last)),
-        return_exceptions=True,
-    )
-    await held.held(6)
-    await held.open()
+    async with busy_writer(journal):
+        group = asyncio.gather(
+            journal.append(good, its_answer(good)),
+            journal.record(after, step, [a_fill(known, "t1")]),
+            journal.record(stale, transition, [a_fill(known, "t2")]),
+            journal.append(taken, its_answer(taken)),
+            journal._writer.submit(lambda _: 1 // 0),
+            journal.append(last, its_answer(last)),
+            return_exceptions=True,
+        )
+        await queued(journal, 6)
     results = await group
     assert [type(result).__name__ for result in results] == [
         "Appended",
@@ -98,30 +97,25 @@ async def test_one_that_fails_does_not_undo_its_group(journal, gate):
     assert journal.writable
 
 
-async def test_a_waiter_that_is_cancelled_does_not_break_its_group(journal, gate):
+async def test_a_waiter_that_is_cancelled_does_not_break_its_group(journal):
     impatient, patient = an_order(), an_order()
-    held = gate()
-    leaving = asyncio.ensure_future(journal.append(impatient, its_answer(impatient)))
-    staying = asyncio.ensure_future(journal.append(patient, its_answer(patient)))
-    await held.held(2)
-    leaving.cancel()
-    await held.open()
+    async with busy_writer(journal):
+        leaving = asyncio.ensure_future(journal.append(impatient, its_answer(impatient)))
+        staying = asyncio.ensure_future(journal.append(patient, its_answer(patient)))
+        await queued(journal, 2)
+        leaving.cancel()
     assert isinstance(await staying, Appended)
     assert leaving.cancelled()
 
 
 async def test_more_waiting_writes_than_allowed_are_refused(path):
     journal = SqliteJournal.open(path, max_queued=3)
-    opened = threading.Event()
-    entered = threading.Event()
-    holding = asyncio.ensure_future(journal._writer.submit(lambda _: (entered.set(), opened.wait(10))))
-    await asyncio.to_thread(entered.wait, 10)
-    waiting = [asyncio.ensure_future(journal.probe()) for _ in range(3)]
-    await asyncio.sleep(0)
-    with pytest.raises(JournalUnavailable, match="3 writes wait for the disk"):
-        await journal.probe()
-    opened.set()
-    await asyncio.gather(holding, *waiting)
+    async with busy_writer(journal):
+        waiting = asyncio.gather(*(journal.probe() for _ in range(3)))
+        await queued(journal, 3)
+        with pytest.raises(JournalUnavailable, match="3 writes wait for the disk"):
+            await journal.probe()
+    await waiting
     await journal.close()
 
 

@@ -10,12 +10,13 @@ from uuid import uuid4
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from service.core.orders import Fill, Order, OrderStatus, Transition
 from service.journal.protocol import AuditEvent, Duplicate, HaltLevel, JournalConflict, StaleVersion
 from service.journal.reads import ABSENT_LOOK_UPS_NS
+from service.journal.sqlite import SqliteJournal
 from tests.unit.journal.examples import EVENT, a_fill, an_order, its_answer, journaled, moved
 
 PLAIN = {
@@ -47,12 +48,15 @@ def fresh():
 
 # Every example has ids of its own, so that one journal serves all.
 over_one_journal = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=30,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 
 @over_one_journal
-@given(order=structs(Order, id=fresh()))
+@given(order=structs(Order, id=fresh(), client_order_id=fresh()))
 async def test_an_appended_order_is_read_with_every_field_as_it_was(journal, order):
     await journal.append(order, its_answer(order))
     found = await journal.find_order(order.id)
@@ -61,7 +65,7 @@ async def test_an_appended_order_is_read_with_every_field_as_it_was(journal, ord
 
 
 @over_one_journal
-@given(order=structs(Order, id=fresh(), version=st.integers(0, 9)))
+@given(order=structs(Order, id=fresh(), client_order_id=fresh(), version=st.integers(0, 9)))
 async def test_a_recorded_order_is_read_with_every_moved_field_as_it_was(journal, order):
     before = msgspec.structs.replace(
         an_order(id=order.id, version=order.version),
@@ -202,8 +206,6 @@ async def test_an_absent_order_is_unfinished_for_a_day_after_its_last_change(jou
 
 
 async def test_halts_are_there_at_once_and_after_a_restart(path):
-    from service.journal.sqlite import SqliteJournal
-
     journal = SqliteJournal.open(path)
     assert journal.halts() == {}
     await journal.set_halt("*", HaltLevel.STOP, EVENT)

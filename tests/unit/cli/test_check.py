@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from service.cli.check import status_rows
+from service.cli.commands import run
+
+STATUS = {
+    "journal": {"writable": True, "free_bytes": 5_000_000_000},
+    "exchanges": {"paper": {"connected": True, "circuit_breaker": "closed", "clock_skew_seconds": 0.0}},
+    "halts": {},
+    "orders": {"ACCEPTED": 2},
+}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FILLPATH_PORT", "0")
+    monkeypatch.setenv("FILLPATH_OPERATOR_PORT", "0")
+    return tmp_path
+
+
+def test_a_folder_where_a_service_could_start_passes_without_being_changed(folder, capsys):
+    assert run(["check"]) == 0
+    assert "not made yet; the first start makes it" in capsys.readouterr().out
+    assert list(folder.iterdir()) == []
+
+
+def test_a_wrong_configuration_is_named_and_fails(folder, capsys):
+    (folder / "fillpath.toml").write_text("[server]\nprot = 1\n")
+
+    assert run(["check"]) == 1
+    assert "`server.prot` is not known" in capsys.readouterr().out
+
+
+def test_a_secret_that_others_can_read_fails_with_its_fix(folder, capsys):
+    secret = folder / "var/secrets/webhook-default"
+    secret.parent.mkdir(parents=True)
+    secret.write_text("whsec_x")
+    secret.chmod(0o644)
+
+    assert run(["check"]) == 1
+    assert "run: chmod 600" in capsys.readouterr().out
+
+
+def test_a_taken_port_fails_and_names_the_setting(folder, capsys, monkeypatch):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        monkeypatch.setenv("FILLPATH_OPERATOR_PORT", str(other.getsockname()[1]))
+
+        assert run(["check"]) == 1
+
+    assert "FILLPATH_OPERATOR_PORT" in capsys.readouterr().out
+
+
+def test_a_data_directory_that_is_a_file_fails(folder, capsys):
+    (folder / "var").write_text("")
+
+    assert run(["check"]) == 1
+    assert "FILLPATH_DATA_DIR" in capsys.readouterr().out
+
+
+def test_a_healthy_status_passes():
+    assert all(row.ok for row in status_rows(STATUS))
+
+
+@pytest.mark.parametrize(
+    ("change", "failing"),
+    [
+        ({"journal": {"writable": False, "free_bytes": 0}}, "journal"),
+        (
+            {"exchanges": {"x": {"connected": False, "circuit_breaker": "closed", "clock_skew_seconds": None}}},
+            "exchange x",
+        ),
+        ({"exchanges": {"x": {"connected": True, "circuit_breaker": "open", "clock_skew_seconds": 0.0}}}, "exchange x"),
+        (
+            {"exchanges": {"x": {"connected": True, "circuit_breaker": "closed", "clock_skew_seconds": -2}}},
+            "exchange x",
+        ),
+    ],
+)
+def test_what_does_not_work_fails_and_says_what_to_do(change, failing):
+    failed = [row for row in status_rows(STATUS | change) if not row.ok]
+
+    assert [row.check for row in failed] == [failing]
+    assert failed[0].fix
+
+
+def test_an_engaged_kill_switch_is_shown_with_the_way_out_but_is_no_failure():
+    (row,) = [row for row in status_rows(STATUS | {"halts": {"*": "stop"}}) if row.check == "kill switch"]
+
+    assert (row.ok, row.result, row.fix) == (True, "stop for *", "fillpath resume")

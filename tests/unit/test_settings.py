@@ -1,0 +1,139 @@
+"""The configuration: what is right, and how what is wrong is named."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from service.errors import ConfigurationError, SecretError
+from service.secrets import Secret, SecretStore
+from service.settings import decode, default_settings, load
+
+SOURCE = {"auth": "standard", "accounts": ["paper-1"]}
+
+
+def test_without_a_file_the_paper_exchange_and_one_signed_source_are_there(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    loaded = load({})
+
+    assert loaded.file is None
+    assert list(loaded.settings.sources) == ["default"]
+    assert len(loaded.settings.accounts) == 4
+    assert len(loaded.settings.paper.symbols) == 16
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ({"servr": {}}, r"`servr` is not known; did you mean server\?"),
+        ({"server": {"prot": 1}}, r"`server.prot` is not known; did you mean port\?"),
+        ({"sources": {"a": SOURCE | {"burts": 1}}}, r"`sources.a.burts` is not known; did you mean burst\?"),
+        ({"sources": {"a": SOURCE | {"accounts": ["papr-1"]}}}, "did you mean paper-1"),
+        ({"sources": {"a": SOURCE | {"auth": "none"}}}, "auth"),
+        ({"sources": {"A b": SOURCE}}, "cannot be a name"),
+        ({"sources": {"unknown": SOURCE}}, "cannot be a name"),
+        ({"sources": {"a": SOURCE | {"addresses": ["1.2.3"]}}}, "neither an address nor a network"),
+        ({"sources": {"a": SOURCE | {"max_drift_bps": "NaN"}}}, "max_drift_bps"),
+        ({"sources": {}}, "no source is configured"),
+        ({"server": {"port": 70000}}, "port"),
+        ({"server": {"trusted_proxies": ["proxy"]}}, "trusted_proxies"),
+    ],
+)
+def test_a_wrong_key_or_value_is_named(document: dict, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        decode({"sources": {"default": SOURCE}} | document)
+
+
+def test_a_token_source_beyond_loopback_needs_a_trusted_proxy() -> None:
+    document = {"server": {"host": "0.0.0.0"}, "sources": {"tv": SOURCE | {"auth": "token"}}}
+    with pytest.raises(ConfigurationError, match="sends its token in the body"):
+        decode(document)
+
+    document["server"]["trusted_proxies"] = ["10.0.0.1"]
+    assert decode(document).server.trusted_proxies == ("10.0.0.1",)
+
+
+def test_numbers_of_the_file_never_pass_through_a_float(tmp_path: Path) -> None:
+    file = tmp_path / "fillpath.toml"
+    file.write_text(
+        "[server]\nbody_timeout = 1.5\n[sources.a]\nauth='hmac'\naccounts=['paper-1']\nmax_drift_bps = 0.1\n"
+    )
+    settings = load({"FILLPATH_CONFIG": str(file)}).settings
+
+    assert settings.sources["a"].max_drift_bps == Decimal("0.1")
+    assert settings.server.body_timeout == 1.5
+
+
+def test_the_environment_replaces_the_files_settings(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = load({"FILLPATH_PORT": "9", "FILLPATH_TELEMETRY_ENGINE": "off", "HOME": "x"}).settings
+
+    assert settings.server.port == 9
+    assert settings.telemetry.engine == "off"
+
+
+@pytest.mark.parametrize(
+    ("environ", "message"),
+    [
+        ({"FILLPATH_PROT": "1"}, r"FILLPATH_PROT is not known; did you mean FILLPATH_PORT\?"),
+        ({"FILLPATH_PORT": "http"}, "port"),
+        ({"FILLPATH_CONFIG": "/nowhere.toml"}, "does not exist"),
+    ],
+)
+def test_a_wrong_variable_is_named(environ: dict, message: str, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigurationError, match=message):
+        load(environ)
+
+
+def test_the_file_of_the_first_start_is_valid() -> None:
+    file = Path(__file__).parents[2] / "scripts" / "lib" / "fillpath.toml"
+    settings = load({"FILLPATH_CONFIG": str(file)}).settings
+
+    assert settings.sources["default"].rate == 2000
+    assert settings.sources["tradingview"].auth == "token"
+
+
+def test_a_secret_is_made_once_private_and_never_shown(tmp_path: Path) -> None:
+    store = SecretStore(tmp_path, {})
+    (made,) = store.webhook("default", "standard", only=True, create=True)
+    (again,) = store.webhook("default", "standard", only=True, create=True)
+
+    assert made.reveal() == again.reveal()
+    assert made.reveal().startswith("whsec_")
+    assert store.webhook_file("default").stat().st_mode & 0o777 == 0o600
+    assert made.reveal() not in f"{made!r} {made} {[made]}"
+
+
+def test_several_secrets_of_a_file_are_all_accepted(tmp_path: Path) -> None:
+    store = SecretStore(tmp_path, {})
+    store.webhook("a", "hmac", only=False, create=True)
+    store.webhook_file("a").write_text("new\nold\n")
+
+    assert [secret.reveal() for secret in store.webhook("a", "hmac", only=False, create=False)] == ["new", "old"]
+
+
+def test_a_secret_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    store = SecretStore(tmp_path, {})
+    store.operator(create=True)
+    store.operator_file.chmod(0o644)
+
+    with pytest.raises(SecretError, match="chmod 600"):
+        store.operator(create=True)
+
+
+def test_a_secret_from_the_environment_needs_no_file(tmp_path: Path) -> None:
+    environ = {"FILLPATH_WEBHOOK_SECRET_TV": "one", "FILLPATH_WEBHOOK_SECRET": "two", "FILLPATH_OPERATOR_TOKEN": "x"}
+    store = SecretStore(tmp_path, environ)
+
+    assert store.webhook("tv", "token", only=False, create=False)[0].reveal() == "one"
+    assert store.webhook("default", "token", only=False, create=False)[0].reveal() == "two"
+    assert isinstance(store.operator(create=False), Secret)
+    with pytest.raises(SecretError, match="start the service once"):
+        store.webhook("other", "token", only=False, create=False)
+
+
+def test_the_defaults_are_valid() -> None:
+    assert decode(default_settings()).server.port == 8080
