@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scripts.lib import docs_service
 from scripts.lib.telemetry_docs import telemetry_page
 
 if TYPE_CHECKING:
@@ -13,7 +14,11 @@ if TYPE_CHECKING:
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
-PAGES: Mapping[str, Callable[[], str]] = {"telemetry.md": telemetry_page}
+PAGES: Mapping[str, Callable[[], str]] = {
+    "telemetry.md": telemetry_page,
+    "states.md": docs_service.states,
+    "settings.md": docs_service.settings,
+}
 """Path under docs/ and the function that returns its text; a page that others generate is added here."""
 
 

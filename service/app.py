@@ -66,9 +66,6 @@ from telemetry.setup import TelemetryConfig, build_telemetry
 
 log = logging.getLogger(__name__)
 
-STOPPING = Refusal(DenialReason.SHUTTING_DOWN, "the service is stopping; send it again", retry_after=5)
-OVERLOADED = Refusal(DenialReason.OVERLOADED, "too many orders wait for their exchange; send it again", retry_after=5)
-
 _EXECUTOR_ALIVE_NS = 5_000_000_000
 _CLEAN_EVERY_S = 600.0
 _PROBE_EVERY_S = 15.0
@@ -208,6 +205,7 @@ class Service:
             funds=self.funds,
             reconciler=reconciler,
             halts=self.halts,
+            max_notional={name: source.max_notional for name, source in self.settings.sources.items()},
             measures=measures,
             telemetry=telemetry,
             clock=clock,
@@ -272,10 +270,13 @@ class Service:
     def _refuse_new(self) -> None:
         self._stopping = True
 
-    def _accepts(self) -> Refusal | None:
+    def _refuses(self) -> Refusal | None:
         if self._stopping:
-            return STOPPING
-        return OVERLOADED if len(self.register.live) >= self.settings.execution.max_waiting else None
+            return Refusal(DenialReason.SHUTTING_DOWN, "the service is stopping; send it again", retry_after=5)
+        if len(self.register.live) >= self.settings.execution.max_waiting:
+            detail = "too many orders wait for their exchange; send it again"
+            return Refusal(DenialReason.OVERLOADED, detail, retry_after=5)
+        return None
 
     def _checks(self) -> dict[str, bool]:
         turned_ns = self.clock.monotonic_ns() - self.sweeper.last_turn_monotonic_ns
@@ -298,7 +299,7 @@ class Service:
             Decode(),
             Authenticate(telemetry, clock),
             LookUpKey(self.journal, clock),
-            LimitSource(clock),
+            LimitSource(clock, self._refuses),
             Validate(telemetry),
             Normalize(accounts, symbols, telemetry),
             CheckRisk(self.halts, telemetry, clock),
@@ -312,7 +313,6 @@ class Service:
             executor=self.executor,
             telemetry=telemetry,
             clock=clock,
-            accepts=self._accepts,
         )
 
     def _operator(self) -> Operator:

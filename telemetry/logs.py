@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from telemetry.facade import Telemetry
 
-QUIET = ("httpx", "httpcore", "uvicorn.access", "urllib3", "asyncio")
-"""Loggers that print URLs or one line a request at INFO; they speak from WARNING on."""
+QUIET = ("httpx", "httpcore", "uvicorn", "urllib3", "asyncio")
+"""Loggers that print URLs or lines nobody asked for at INFO; they speak from WARNING on."""
 
 _NEVER_EXPORTED = ("opentelemetry", "urllib3", "requests", "charset_normalizer")
 _MESSAGE = 4096

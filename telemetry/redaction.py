@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 MASK = "[redacted]"
 
@@ -25,6 +26,7 @@ _USER_INFO = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/\s@]+@", re.IGNOREC
 _DEPTH = 6
 
 
+@lru_cache(maxsize=1024)
 def is_secret(key: str) -> bool:
     """Whether a field of this name may hold a secret."""
     return _SECRET_KEY.search(key) is not None

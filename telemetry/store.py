@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from telemetry import conventions as c
 from telemetry.attributes import plain
@@ -12,49 +12,54 @@ from telemetry.otlp_json import INTERNAL, SpanData, encode_span
 from telemetry.w3c import is_valid
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from telemetry.facade import RebuiltSpan
+    from telemetry.facade import RebuiltSpan, SpanContext
 
-STORE_BYTES = 32 * 1024 * 1024
+STORE_BYTES = 64 * 1024 * 1024
 SPANS_OF_A_TRACE = 256
-# What a span costs beside its text: two dictionary entries, keys, object headers.
-_OVERHEAD = 300
+
+S = TypeVar("S")
 
 
-class SpanStore:
-    """Encoded spans by trace, bounded in bytes; the trace that was begun first goes first. Thread-safe."""
+class SpanStore(Generic[S]):
+    """Ended spans (`S`, the engine's own kind) by trace, bounded in bytes; the trace that was begun first goes first.
 
-    def __init__(self, max_bytes: int = STORE_BYTES, max_spans: int = SPANS_OF_A_TRACE) -> None:
+    Kept as they are: hardly any of them is ever asked for, so `data_of` turns only those into data. Thread-safe.
+    """
+
+    def __init__(
+        self, data_of: Callable[[S], SpanData], max_bytes: int = STORE_BYTES, max_spans: int = SPANS_OF_A_TRACE
+    ) -> None:
+        self._data_of = data_of
         self._max_bytes = max_bytes
         self._max_spans = max_spans
         self._bytes = 0
-        self._traces: OrderedDict[str, dict[str, bytes]] = OrderedDict()
+        self._traces: OrderedDict[str, dict[str, tuple[S, int]]] = OrderedDict()
         self._lock = Lock()
 
     @property
     def size(self) -> int:
-        """Bytes held."""
+        """Bytes held, as told by those who put spans in."""
         return self._bytes
 
-    def put(self, span: SpanData) -> None:
-        encoded = encode_span(span)
-        cost = len(encoded) + _OVERHEAD
+    def put(self, context: SpanContext, span: S, cost: int) -> None:
+        """`cost` is what the span takes, in bytes."""
         if cost > self._max_bytes:
             return
-        trace_id, span_id = span.context
+        trace_id, span_id = context
         with self._lock:
             trace = self._traces.setdefault(trace_id, {})
             if len(trace) >= self._max_spans:
                 return
-            trace[span_id] = encoded
+            trace[span_id] = (span, cost)
             self._bytes += cost
             while self._bytes > self._max_bytes:
                 _, oldest = self._traces.popitem(last=False)
-                self._bytes -= sum(len(one) + _OVERHEAD for one in oldest.values())
+                self._bytes -= sum(one for _, one in oldest.values())
 
     def spans(self, trace_id: str, rebuilt: Sequence[RebuiltSpan] = ()) -> list[bytes]:
-        """The known spans of a trace in the order of their end, after those of `rebuilt` that are not known."""
+        """The known spans of a trace, encoded, in the order of their end, after those of `rebuilt` not known."""
         with self._lock:
             known = dict(self._traces.get(trace_id, {}))
         earlier = [
@@ -62,7 +67,7 @@ class SpanStore:
             for span in rebuilt
             if span.context.span_id not in known and span.context.trace_id == trace_id and is_valid(span.context)
         ]
-        return [*earlier, *known.values()]
+        return [*earlier, *(encode_span(self._data_of(span)) for span, _ in known.values())]
 
 
 def _rebuilt(span: RebuiltSpan) -> SpanData:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from starlette.datastructures import Headers
@@ -33,7 +33,7 @@ _REPLAYED = {"Idempotent-Replayed": "true"}
 
 
 class Webhook:
-    """The public ASGI endpoint. `accepts` says why no alert is taken now, or None."""
+    """The public ASGI endpoint."""
 
     def __init__(
         self,
@@ -45,7 +45,6 @@ class Webhook:
         executor: Executor,
         telemetry: Telemetry,
         clock: Clock,
-        accepts: Callable[[], Refusal | None],
     ) -> None:
         self._pipeline = pipeline
         self._sources = sources
@@ -54,7 +53,6 @@ class Webhook:
         self._executor = executor
         self._telemetry = telemetry
         self._clock = clock
-        self._accepts = accepts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         received_ns, received_monotonic_ns = self._clock.now_ns(), self._clock.monotonic_ns()
@@ -89,6 +87,7 @@ class Webhook:
         except Exception as error:  # the sender gets a plain 500 with the trace id; the log gets the traceback
             log.exception("the webhook failed")
             intake.span.fail(type(error).__name__)
+            self._pipeline.count_error(intake)
             return problem(
                 SERVER_ERROR,
                 "internal",
@@ -99,7 +98,7 @@ class Webhook:
     async def _process(self, intake: Intake) -> Response:
         self._telemetry.add(c.ACTIVE_REQUESTS, 1)
         try:
-            refusal = self._accepts() or await self._pipeline.run(intake)
+            refusal = await self._pipeline.run(intake)
         finally:
             self._telemetry.add(c.ACTIVE_REQUESTS, -1)
         if refusal is not None:

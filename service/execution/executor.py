@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from decimal import Decimal
 
 import msgspec
 
 from service.clock import Clock
 from service.core import freshness, sizing
 from service.core.markets import Quote
-from service.core.orders import Intent, OrderStatus
+from service.core.orders import Intent, Order, OrderStatus
 from service.core.outcomes import Accepted, NotExecuted, Outcome, Refused
 from service.core.refusals import DenialReason, ExpiryReason
 from service.exchanges.protocol import ExchangeUnavailable, OrderRequest, Priority
@@ -75,7 +76,7 @@ class _NotYet(msgspec.Struct, frozen=True):
 
 
 class Executor:
-    """Executes orders in lanes; `exchanges` by configured name."""
+    """Executes orders in lanes; `exchanges` by configured name, `max_notional` (quote units) by source."""
 
     def __init__(
         self,
@@ -85,6 +86,7 @@ class Executor:
         funds: Mapping[str, AccountFunds],
         reconciler: Reconciler,
         halts: Halts,
+        max_notional: Mapping[str, Decimal | None],
         measures: OrderMeasures,
         telemetry: Telemetry,
         clock: Clock,
@@ -94,6 +96,7 @@ class Executor:
         self._funds = funds
         self._reconciler = reconciler
         self._halts = halts
+        self._max_notional = max_notional
         self._measures = measures
         self._telemetry = telemetry
         self._clock = clock
@@ -241,11 +244,19 @@ class Executor:
             return Denied(DenialReason.UNKNOWN_SYMBOL, f"{order.symbol} is not a market of {order.exchange} any more")
         sized = sizing.size_order(order, market, quote, snapshot.balances, funds.reserved(snapshot))
         if isinstance(sized, sizing.Sized):
+            if (denied := self._too_large(order, sized.quantity * quote.mid)) is not None:
+                return denied
             funds.reserve(order.id, sized.reserve_currency, sized.reserve_amount)
             return Ready(sized, quote)
         denied = Denied(sized.reason, sized.detail)
         may_differ = sized.reason is DenialReason.INSUFFICIENT_BALANCE and funds.released_since(snapshot)
         return _NotYet(denied) if may_differ else denied
+
+    def _too_large(self, order: Order, notional: Decimal) -> Denied | None:
+        limit = self._max_notional.get(order.source)
+        if limit is None or notional <= limit:
+            return None
+        return Denied(DenialReason.ABOVE_MAXIMUM, f"worth {notional:f} in quote units, at most {limit:f} is taken")
 
     async def _quote(self, symbol: str, calls: ExchangeCalls, identity: Attributes) -> Quote:
         quote = calls.exchange.quote(symbol)

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 _S = OrderStatus
 _ABSENT_EVERY_S = 60.0
+_ABSENT_FOR_NS = 86_400 * 1_000_000_000
 _OPEN = frozenset({_S.ACCEPTED, _S.TRIGGERED, _S.PARTIALLY_FILLED})
 
 
@@ -111,11 +112,14 @@ class Follower:
         while True:
             await asyncio.sleep(_ABSENT_EVERY_S)
             for live in list(self._register.live.values()):
-                if live.order.status is _S.ABSENT and not live.executing:
-                    calls = self._accounts[live.order.account]
-                    report = await self._look_up(live, calls)
-                    if report is not None:
-                        await self._update(live, report)
+                if live.order.status is not _S.ABSENT or live.executing:
+                    continue
+                if self._clock.now_ns() - live.order.updated_ns > _ABSENT_FOR_NS:
+                    self._register.live.pop(live.order.id, None)
+                    continue
+                report = await self._look_up(live, self._accounts[live.order.account])
+                if report is not None:
+                    await self._update(live, report)
 
     async def cancel(self, live: LiveOrder) -> Order:
         """Cancel `live` as far as its state allows now; the order as it is then.

@@ -32,15 +32,25 @@ def client_address(peer: str | None, forwarded_for: Sequence[str], trusted: Sequ
 
     Anything that is no address ends the search: what stands left of it was written by a stranger.
     """
-    current = peer or UNKNOWN
+    current = _plain(peer) if peer else UNKNOWN
     for hop in (hop.strip() for value in reversed(forwarded_for) for hop in reversed(value.split(","))):
         if not _within(current, trusted):
             return current
         try:
-            current = str(ipaddress.ip_address(hop))
+            current = _plain(str(ipaddress.ip_address(hop)))
         except ValueError:
             return current
     return current
+
+
+def _plain(address: str) -> str:
+    """An IPv4 address that came in over an IPv6 socket, as what it is."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    return str(mapped or parsed)
 
 
 def _within(address: str, networks: Iterable[Network]) -> bool:

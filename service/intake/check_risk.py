@@ -69,7 +69,7 @@ class CheckRisk:
             max_deviation_pct=settings.max_deviation_percent,
         )
         reference = order.price or order.stop_price or quote.for_side(order.side)
-        risk.check_size(_quantity(order), reference, market, max_notional=settings.max_notional)
+        risk.check_size(_quantity(order, reference), reference, market, max_notional=settings.max_notional)
 
     def _count(self, intake: Intake, order: Order, reason: DenialReason) -> None:
         if reason is DenialReason.STALE:
@@ -78,6 +78,8 @@ class CheckRisk:
             self._telemetry.add(c.WEBHOOK_CONFIDENCE_FILTERED, source=intake.source_label, symbol=order.symbol)
 
 
-def _quantity(order: Order) -> Decimal | None:
-    """Base units, where the alert names them; sizes that depend on the balance are checked before sending."""
+def _quantity(order: Order, reference: Decimal) -> Decimal | None:
+    """Base units, where the alert says how much; sizes that depend on the balance are checked before sending."""
+    if order.sizing.method is SizingMethod.QUOTE_AMOUNT:
+        return order.sizing.value / reference
     return order.sizing.value if order.sizing.method is SizingMethod.EXPLICIT else None

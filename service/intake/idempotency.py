@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from service.clock import Clock
 from service.core.idempotency import content_hash, derive_key
@@ -45,14 +46,21 @@ def replay(intake: Intake, stored: StoredAnswer) -> None:
 
 
 class LimitSource:
-    """503 above the source's rate: the sender tries again, and nothing was journaled. Counts alerts not seen before."""
+    """503 where no further alert can be taken: the sender tries again, and nothing was journaled.
+
+    Either the source is above its rate, or `refuses` says why the service takes none. Replays do not come here.
+    """
 
     span = c.SPAN_WEBHOOK_SOURCE_LIMIT
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, refuses: Callable[[], Refusal | None]) -> None:
         self._clock = clock
+        self._refuses = refuses
 
     async def __call__(self, intake: Intake) -> None:
+        refusal = self._refuses()
+        if refusal is not None:
+            raise refusal
         bucket = intake.known.bucket
         now = self._clock.monotonic_ns() / 1e9
         if not bucket.take(now):

@@ -41,6 +41,15 @@ class Pipeline:
         self._count(intake, refusal)
         return refusal
 
+    def count_error(self, intake: Intake) -> None:
+        """A request that ended in a defect of ours: neither answered nor refused, but not lost from the counts."""
+        source = intake.source_label
+        seconds = (self._clock.monotonic_ns() - intake.received_monotonic_ns) / 1e9
+        self._telemetry.add(c.WEBHOOK_REQUESTS, source=source, symbol=_symbol(intake), side=_side(intake))
+        self._telemetry.record(c.WEBHOOK_PROCESSING_DURATION, seconds, source=source, status="error")
+        if intake.authenticated:
+            self._telemetry.add(c.ALERT_ACKS, source=source, on_time="false")
+
     def _count(self, intake: Intake, refusal: Refusal | None) -> None:
         source = intake.source_label
         seconds = (self._clock.monotonic_ns() - intake.received_monotonic_ns) / 1e9

@@ -24,7 +24,7 @@ from telemetry.otlp_json import encode_trace
 from telemetry.sdk.export import Queue, log_queue, metric_reader, span_queue
 from telemetry.sdk.logs import severity
 from telemetry.sdk.metrics import SdkMetrics
-from telemetry.sdk.spans import HoldingProcessor, SdkSpan, as_data, converted, from_sdk, to_sdk
+from telemetry.sdk.spans import HoldingProcessor, SdkSpan, as_data, context_of, converted, cost_of, from_sdk, to_sdk
 from telemetry.series import Drops
 from telemetry.store import SpanStore
 
@@ -84,7 +84,7 @@ class SdkTelemetry:
         self._config = config
         self._closed = False
         self._drops = Drops()
-        self._store = SpanStore()
+        self._store: SpanStore[ReadableSpan] = SpanStore(as_data)
         self._holder: Holder[ReadableSpan] = Holder(self._deliver, self._drops, clock=clock)
         self._resource = _resource(config)
         urls = {signal: environment.endpoint(signal, config.otlp_endpoint, environ) for signal in c.SIGNALS}
@@ -203,7 +203,7 @@ class SdkTelemetry:
 
     def _deliver(self, span: ReadableSpan) -> None:
         try:
-            self._store.put(as_data(span))
+            self._store.put(context_of(span), span, cost_of(span))
         except Exception:  # noqa: BLE001 - one span that cannot be shown must not stop the others; it is counted
             self._drops.count("traces", "internal_error")
         if self._spans is not None:

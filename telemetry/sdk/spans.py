@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from telemetry.holding import Holder
     from telemetry.series import Drops
 
+# Measured with tracemalloc on ended spans of the SDK with 0 and with 7 attributes.
+_SPAN_BYTES = 3200
+_ATTRIBUTE_BYTES = 80
+
 # OTLP numbers kinds from 1; the SDK from 0.
 _OTLP_KIND_OFFSET = 1
 
@@ -133,11 +137,24 @@ def to_sdk(context: SpanContext) -> trace.SpanContext:
     )
 
 
-def as_data(span: ReadableSpan) -> SpanData:
+def context_of(span: ReadableSpan) -> SpanContext:
     context = span.get_span_context()
     assert context is not None, "a span that ended has its ids"
+    return from_sdk(context)
+
+
+def cost_of(span: ReadableSpan) -> int:
+    """About what a span takes in memory, in bytes: itself, its attributes and its events with their text."""
+    cost = _SPAN_BYTES
+    for part in (span.attributes, *(event.attributes for event in span.events)):
+        for value in (part or {}).values():
+            cost += _ATTRIBUTE_BYTES + (len(value) if isinstance(value, str) else 0)
+    return cost + _ATTRIBUTE_BYTES * (len(span.events) + len(span.links))
+
+
+def as_data(span: ReadableSpan) -> SpanData:
     return SpanData(
-        context=from_sdk(context),
+        context=context_of(span),
         parent_span_id=f"{span.parent.span_id:016x}" if span.parent is not None else None,
         name=span.name,
         kind=span.kind.value + _OTLP_KIND_OFFSET,

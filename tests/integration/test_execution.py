@@ -177,6 +177,33 @@ async def test_ten_alerts_at_one_bar_do_not_spend_the_same_balance_twice(client:
     assert {answer["reason"] for answer in denied} == {"insufficient_balance"}
 
 
+@pytest.mark.parametrize(
+    ("size", "status"),
+    [({"quantity": "1"}, 422), ({"quote_amount": "2000"}, 422), ({"equity_percent": "50"}, 200)],
+)
+async def test_no_order_is_larger_than_its_source_may_send(tmp_path: Path, size: dict, status: int) -> None:
+    async with running(tmp_path, sources={"default": {"max_notional": 1000}}) as client:
+        response = await client.send({"symbol": "BTC/USDT", "side": "buy"} | size, wait=5)
+
+    assert response.status_code == status
+    assert response.json()["reason"] == "above_maximum"
+
+
+async def test_percent_of_equity_and_risk_are_sized_from_the_account(client: Client) -> None:
+    price = client.service.exchange.quote("ETH/USDT").ask
+    percent = {"symbol": "ETH/USDT", "side": "buy", "equity_percent": "10"}
+    bought = (await client.send(percent, wait=5)).json()
+    assert Decimal(bought["quantity"]) * price == pytest.approx(Decimal(10_000), rel=Decimal("0.01"))
+
+    stop = {"symbol": "BTC/USDT", "side": "buy", "risk_percent": "1", "stop_price": "54000"}
+    risked = (await client.send(stop, wait=5)).json()
+    distance = client.service.exchange.quote("BTC/USDT").ask - 54_000
+    assert Decimal(risked["quantity"]) * distance == pytest.approx(Decimal(900), rel=Decimal("0.05"))
+
+    sold = (await client.send({"symbol": "ETH/USDT", "side": "sell", "equity_percent": "100"}, wait=5)).json()
+    assert Decimal(sold["quantity"]) == pytest.approx(Decimal(bought["quantity"]), rel=Decimal("0.01"))
+
+
 async def test_a_limit_rests_and_is_canceled(client: Client) -> None:
     quote = client.service.exchange.quote("BTC/USDT")
     price = str((quote.bid * Decimal("0.5")).quantize(Decimal(1)))

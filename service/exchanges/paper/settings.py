@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from service.core.markets import Market
 
@@ -131,16 +133,28 @@ class PaperSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     Invalid values raise ValueError, which msgspec turns into a ValidationError with the path.
     """
 
-    accounts: tuple[str, ...] = ("paper-1", "paper-2", "paper-3", "paper-4")
-    symbols: tuple[PaperSymbol, ...] = DEFAULT_SYMBOLS
-    starting_balances: Mapping[str, Decimal] = msgspec.field(default_factory=lambda: {"USDT": Decimal(100_000)})
-    fee_rate: FeeRates = FeeRates()
-    spread_bps: Decimal = Decimal(2)
-    volatility: float = 0.0001
-    seed: int = 1
-    tick_interval: float = 1.0
-    latency: float = 0.002
-    partial_fills: PartialFills = PartialFills()
+    accounts: Annotated[tuple[str, ...], Meta(description="accounts, each with the starting balances")] = (
+        "paper-1",
+        "paper-2",
+        "paper-3",
+        "paper-4",
+    )
+    symbols: Annotated[
+        tuple[PaperSymbol, ...],
+        Meta(description="markets: tables of symbol, price, amount_step, price_tick, min_quantity, min_notional"),
+    ] = DEFAULT_SYMBOLS
+    starting_balances: Annotated[
+        Mapping[str, Decimal], Meta(description="credited once to each account, by currency")
+    ] = msgspec.field(default_factory=lambda: {"USDT": Decimal(100_000)})
+    fee_rate: Annotated[FeeRates, Meta(description="`taker` and `maker`, shares of what is received")] = FeeRates()
+    spread_bps: Annotated[Decimal, Meta(description="from bid to ask, hundredths of a percent")] = Decimal(2)
+    volatility: Annotated[float, Meta(description="standard deviation of a tick's relative price move")] = 0.0001
+    seed: Annotated[int, Meta(description="makes the walk of the prices repeatable")] = 1
+    tick_interval: Annotated[float, Meta(description="between two moves of the prices, s")] = 1.0
+    latency: Annotated[float, Meta(description="of a request, half before it is executed, s")] = 0.002
+    partial_fills: Annotated[
+        PartialFills, Meta(description="`probability` that a limit fills in parts, and how many `parts`")
+    ] = PartialFills()
 
     def __post_init__(self) -> None:
         self._check_names("accounts", self.accounts)

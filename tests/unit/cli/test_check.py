@@ -33,7 +33,7 @@ def test_a_wrong_configuration_is_named_and_fails(folder, capsys):
     (folder / "fillpath.toml").write_text("[server]\nprot = 1\n")
 
     assert run(["check"]) == 1
-    assert "`server.prot` is not known" in capsys.readouterr().out
+    assert "`server.prot`" in capsys.readouterr().out
 
 
 def test_a_secret_that_others_can_read_fails_with_its_fix(folder, capsys):

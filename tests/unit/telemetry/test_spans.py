@@ -258,10 +258,10 @@ def stored(trace: int, span: int) -> SpanData:
 
 
 def test_the_store_is_bounded_in_bytes_and_forgets_the_oldest_trace() -> None:
-    store = SpanStore(max_bytes=5_000)
+    store = SpanStore(lambda span: span, max_bytes=5_000)
 
     for trace in range(1, 100):
-        store.put(stored(trace, 1))
+        store.put(stored(trace, 1).context, stored(trace, 1), 700)
 
     assert store.size <= 5_000
     assert store.spans(f"{1:032x}") == []
@@ -269,9 +269,9 @@ def test_the_store_is_bounded_in_bytes_and_forgets_the_oldest_trace() -> None:
 
 
 def test_the_store_is_bounded_in_spans_of_a_trace() -> None:
-    store = SpanStore(max_spans=4)
+    store = SpanStore(lambda span: span, max_spans=4)
 
     for span in range(1, 10):
-        store.put(stored(1, span))
+        store.put(stored(1, span).context, stored(1, span), 700)
 
     assert len(store.spans(f"{1:032x}")) == 4
