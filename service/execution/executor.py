@@ -18,7 +18,7 @@ from service.clock import Clock
 from service.core import freshness, sizing
 from service.core.markets import Quote
 from service.core.orders import Intent, Order, OrderStatus
-from service.core.outcomes import Accepted, NotExecuted, Outcome, Refused
+from service.core.outcomes import Accepted, NotExecuted, Outcome, Refused, RejectReason
 from service.core.refusals import DenialReason, ExpiryReason
 from service.exchanges.protocol import ExchangeUnavailable, OrderRequest, Priority
 from service.execution import attributes
@@ -31,7 +31,7 @@ from service.execution.reconciler import ABSENT, RESEND, Reconciler
 from service.execution.register import LiveOrder, Register
 from service.journal.protocol import JournalUnavailable
 from telemetry import conventions as c
-from telemetry.facade import Attributes, Telemetry
+from telemetry.facade import Attributes, Span, Telemetry
 
 log = logging.getLogger(__name__)
 
@@ -148,7 +148,7 @@ class Executor:
         identity = attributes.identity(order)
         started = self._clock.monotonic_ns()
         with self._telemetry.span(c.SPAN_ORDER_EXECUTE, identity, parent=attributes.trace_of(order)) as span:
-            retry_after = await self._attempt(live)
+            retry_after = await self._attempt(live, span)
             span.set(attributes.outcome(live.order))
             if live.order.reason is not None and live.order.status in {_S.DENIED, _S.EXPIRED}:
                 span.set({c.ATTR_DENIAL_REASON: live.order.reason})
@@ -159,7 +159,7 @@ class Executor:
                 )
         return retry_after
 
-    async def _attempt(self, live: LiveOrder) -> float:
+    async def _attempt(self, live: LiveOrder, span: Span) -> float:
         """One way to the exchange; seconds to wait before the next one, where there is one."""
         calls = self._exchanges[live.order.exchange]
         await calls.slot(live.order.account, Priority.ORDER, attributes.identity(live.order))
@@ -169,7 +169,7 @@ class Executor:
                 return 0.0
         outcome = await calls.create_order(_request(live), attributes.identity(live.order), attempt=live.order.attempts)
         async with live.lock:
-            return await self._settle(live, outcome)
+            return await self._settle(live, outcome, span)
 
     async def _submit(self, live: LiveOrder, verdict: Verdict) -> bool:
         """Whether the order may now leave; SUBMITTED is on disk then. The caller holds `live.lock`."""
@@ -292,11 +292,14 @@ class Executor:
         else:
             await self._register.move(live, _S.CANCELED, reason="cancel_requested")
 
-    async def _settle(self, live: LiveOrder, outcome: Outcome) -> float:
+    async def _settle(self, live: LiveOrder, outcome: Outcome, span: Span) -> float:
         match outcome:
             case Accepted(report=report):
-                with self._telemetry.span(c.SPAN_ORDER_UPDATE, attributes.identity(live.order)) as span:
-                    await self._register.apply(live, report, span)
+                await self._register.apply(live, report, span)
+            case Refused(reason=RejectReason.DUPLICATE_CLIENT_ORDER_ID as reason):
+                # The id is ours alone: an earlier request of this very order arrived after all. Which one, and what
+                # became of it, the look-up tells.
+                await self._reconciler.begin_doubt(live, reason.value)
             case Refused(reason=reason, message=message):
                 await self._register.move(live, _S.REJECTED, reason=reason.value, detail=message[:500] or None)
             case NotExecuted(cause=cause, retry_after=retry_after):

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from service.clock import Clock
 from service.core.orders import Order, OrderStatus
-from service.core.outcomes import Found, absence_provable_at, may_resend_after_absence
+from service.core.outcomes import Found, RejectReason, absence_provable_at, may_resend_after_absence
 from service.exchanges.protocol import OrderRef, Priority
 from service.execution import attributes
 from service.execution.calls import ExchangeCalls
@@ -98,7 +98,9 @@ class Reconciler:
             provable_at = absence_provable_at(live.doubt_since_ns, calls.exchange.rules)
             if provable_at is None or asked_ns < provable_at:
                 return "not_found"
-            resend = may_resend_after_absence(calls.exchange.rules)
+            # An exchange that calls the id used and knows no such order contradicts itself: sending more cannot help.
+            used = live.order.reason == RejectReason.DUPLICATE_CLIENT_ORDER_ID
+            resend = may_resend_after_absence(calls.exchange.rules) and not used
             await self._register.move(live, _S.ABSENT, reason=RESEND if resend else ABSENT, conclusive=not resend)
             return "absent"
 

@@ -23,7 +23,7 @@ def _exchange(client: Client) -> LyingExchange:
     return client.service.exchange
 
 
-async def _reaches(client: Client, order_id: str, *statuses: str, within: float = 5.0) -> dict:
+async def _reaches(client: Client, order_id: str, *statuses: str, within: float = 15.0) -> dict:
     async def reached():
         order = await client.order(order_id)
         return order if order["status"] in statuses else None
@@ -49,6 +49,11 @@ async def _hangs(request, place):
     await asyncio.sleep(3600)
 
 
+async def _used_already(request, place):
+    await place(request)
+    return Refused(reason=RejectReason.DUPLICATE_CLIENT_ORDER_ID)
+
+
 async def _raises(request, place):
     await place(request)
     raise RuntimeError("an adapter's defect")
@@ -60,7 +65,7 @@ async def lying(tmp_path: Path):
         yield client
 
 
-@pytest.mark.parametrize("lie", [_executed_but_no_answer, _hangs, _raises])
+@pytest.mark.parametrize("lie", [_executed_but_no_answer, _hangs, _raises, _used_already])
 async def test_an_executed_order_whose_answer_is_lost_is_found_and_not_sent_again(lying: Client, lie) -> None:
     _exchange(lying).script.append(lie)
 
@@ -128,7 +133,7 @@ async def test_an_order_in_doubt_holds_its_lane_and_no_other(lying: Client) -> N
 
 
 async def test_what_waits_behind_an_order_in_doubt_ages_and_expires(tmp_path: Path) -> None:
-    sources = {"default": {"max_age_market": 0.3}}
+    sources = {"default": {"max_age_market": 1.5}}
     async with running(tmp_path, make_exchange=LyingExchange, sources=sources, execution=UNBROKEN) as client:
         exchange = _exchange(client)
         exchange.look_ups_fail = True

@@ -112,8 +112,6 @@ async def test_a_401_says_not_what_was_wrong(client: Client, source: str) -> Non
         ({"quantiy": 1}, "unknown_field"),
         ({"symbol": "NOPE/USDT"}, "unknown_symbol"),
         ({"symbol": "BINANCE:BTCUSDT.P"}, "unknown_symbol"),
-        ({"timestamp": int(time.time()) - 400}, "stale"),
-        ({"timestamp": int(time.time()) + 120}, "in_future"),
         ({"confidence": 0.2}, "low_confidence"),
         ({"quantity": "0.00000001"}, "below_minimum"),
         ({"account": "somebody-elses"}, "account_not_allowed"),
@@ -129,6 +127,13 @@ async def test_what_an_alert_may_not_say_is_422_with_a_reason(client: Client, ch
     assert response.json()["reason"] == reason
     assert response.json()["trace_id"]
     assert (await client.operator.get("/orders")).json()["orders"] == []
+
+
+@pytest.mark.parametrize(("seconds", "reason"), [(-400, "stale"), (120, "in_future")])
+async def test_an_alert_out_of_its_time_is_422(client: Client, seconds: int, reason: str) -> None:
+    response = await client.send(BUY | {"timestamp": int(time.time()) + seconds})
+
+    assert (response.status_code, response.json()["reason"]) == (422, reason)
 
 
 async def test_an_unknown_field_is_named_with_the_nearest_right_one(client: Client) -> None:

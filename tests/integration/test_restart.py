@@ -48,7 +48,7 @@ async def test_an_order_that_waited_is_continued_in_its_own_trace(tmp_path: Path
 
 
 async def test_what_is_no_longer_fresh_at_the_restart_ends_expired(tmp_path: Path) -> None:
-    sources = {"default": {"max_age_market": 0.2}}
+    sources = {"default": {"max_age_market": 1.0}}
     async with running(
         tmp_path, make_exchange=LyingExchange, server={"shutdown_timeout": 0}, sources=sources
     ) as client:
@@ -56,7 +56,7 @@ async def test_what_is_no_longer_fresh_at_the_restart_ends_expired(tmp_path: Pat
         first = (await client.send(BUY)).json()["order_id"]
         await _status(client, first, "SUBMITTED")
         waiting = (await client.send(BUY)).json()["order_id"]
-    await asyncio.sleep(0.2)  # the outage itself: longer than max_age_market
+    await asyncio.sleep(1.0)  # the outage itself: longer than max_age_market
 
     async with running(tmp_path, sources=sources) as client:
         order = await _status(client, waiting, "EXPIRED")

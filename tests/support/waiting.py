@@ -10,7 +10,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-async def until(condition: Callable[[], Awaitable[T]], *, within: float = 5.0, every: float = 0.01) -> T:
+async def until(condition: Callable[[], Awaitable[T]], *, within: float = 15.0, every: float = 0.01) -> T:
     """The first true answer; AssertionError with the last one when there is none in time."""
     deadline = time.monotonic() + within
     while True:

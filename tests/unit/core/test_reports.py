@@ -6,32 +6,16 @@ from decimal import Decimal
 
 import pytest
 
-from service.core.orders import Intent, Order, OrderStatus, OrderType, Side, Sizing, SizingMethod, TraceContext
+from service.core.orders import Order, OrderStatus
 from service.core.outcomes import OrderReport
 from service.core.reports import effect_of
+from tests.unit.core.samples import an_order
 
 S = OrderStatus
 
 
 def order(status: OrderStatus, filled: str = "0") -> Order:
-    return Order(
-        id="01",
-        client_order_id="fp01",
-        source="default",
-        exchange="paper",
-        account="paper-1",
-        symbol="BTC/USDT",
-        side=Side.BUY,
-        order_type=OrderType.LIMIT,
-        sizing=Sizing(method=SizingMethod.EXPLICIT, value=Decimal(1)),
-        intent=Intent.ENTRY,
-        received_ns=1,
-        updated_ns=1,
-        trace=TraceContext("0" * 32, "0" * 16),
-        status=status,
-        quantity=Decimal(1),
-        filled_qty=Decimal(filled),
-    )
+    return an_order(status=status, quantity=Decimal(1), filled_qty=Decimal(filled))
 
 
 def report(status: OrderStatus, filled: str = "0") -> OrderReport:
