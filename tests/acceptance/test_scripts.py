@@ -14,8 +14,8 @@ import pytest
 
 from tests.acceptance.conftest import Running, copy_of_the_project, environment, on_free_ports
 
-FIRST_START_S = 120.0
-SECOND_START_S = 4.0
+FIRST_START_S = 300.0
+SECOND_START_S = 10.0
 TOOLS = ("sh", "dirname", "cat", "cp", "ln", "mkdir", "rm")
 BASE_PYTHON = os.path.realpath(sys.executable)
 

@@ -61,7 +61,7 @@ async def _raises(request, place):
 
 @pytest.fixture
 async def lying(tmp_path: Path):
-    async with running(tmp_path, make_exchange=LyingExchange, execution=UNBROKEN | {"request_timeout": 0.3}) as client:
+    async with running(tmp_path, make_exchange=LyingExchange, execution=UNBROKEN | {"request_timeout": 2.0}) as client:
         yield client
 
 
@@ -292,7 +292,7 @@ async def test_stop_sends_nothing_and_survives_a_restart(tmp_path: Path) -> None
 
 
 async def test_an_open_breaker_expires_entries_and_lets_exits_through(tmp_path: Path) -> None:
-    execution = {"breaker_failures": 2, "request_timeout": 0.3}
+    execution = {"breaker_failures": 2}
     async with running(tmp_path, make_exchange=LyingExchange, execution=execution) as client:
         assert (await client.send(BUY, wait=5)).json()["status"] == "FILLED"
         exchange = _exchange(client)
@@ -330,3 +330,27 @@ async def test_one_trace_from_webhook_to_fill(client: Client) -> None:
     ]
     rest = set(names[12:])
     assert {"order.execute", "exchange.limit", "order.size", "journal.append", "exchange.create_order"} <= rest
+
+
+async def test_a_limit_that_fills_in_parts_shows_each_part_in_its_trace(tmp_path: Path) -> None:
+    book = {"tick_interval": 0.2, "volatility": 0.0, "partial_fills": {"probability": 1.0, "parts": 3}}
+    async with running(tmp_path, paper=book) as client:
+        price = str(client.service.exchange.quote("BTC/USDT").ask)
+        order_id = (await client.send(BUY | {"order_type": "limit", "price": price})).json()["order_id"]
+        order = await _reaches(client, order_id, "FILLED")
+        spans = await client.spans(order_id)
+
+    assert [fill["quantity"] for fill in order["fills"]].count("0") == 0
+    assert len(order["fills"]) == 3
+    assert sum(Decimal(fill["quantity"]) for fill in order["fills"]) == Decimal("0.01")
+    assert "PARTIALLY_FILLED" in [step["to"] for step in order["transitions"]]
+    assert [span["name"] for span in spans].count("order.update") >= 1
+
+
+async def test_a_stop_rests_until_the_market_reaches_it(client: Client) -> None:
+    assert (await client.send(BUY, wait=5)).json()["status"] == "FILLED"
+    stop = SELL | {"order_type": "stop_loss", "stop_price": "30000"}
+    answer = (await client.send(stop, wait=5)).json()
+
+    assert answer["status"] == "ACCEPTED"
+    assert (await client.operator.delete(f"/orders/{answer['order_id']}")).json()["status"] == "CANCELED"

@@ -185,12 +185,12 @@ async def test_a_body_that_stalls_is_408(tmp_path) -> None:
 
 
 async def test_failures_use_up_an_addresss_allowance_but_not_a_configured_senders(tmp_path) -> None:
-    async with running(tmp_path, server={"failure_burst": 3}) as client:
+    async with running(tmp_path, server={"failure_burst": 3, "failures_per_minute": 0.1}) as client:
         statuses = [(await client.public.post("/webhook/default", json=BUY)).status_code for _ in range(5)]
     assert statuses == [401, 401, 401, 429, 429]
 
     sources = {"default": {"addresses": ["127.0.0.1"]}}
-    async with running(tmp_path, server={"failure_burst": 3}, sources=sources) as client:
+    async with running(tmp_path, server={"failure_burst": 3, "failures_per_minute": 0.1}, sources=sources) as client:
         statuses = [(await client.public.post("/webhook/default", json=BUY)).status_code for _ in range(5)]
     assert statuses == [401] * 5
 
@@ -214,7 +214,7 @@ async def test_forwarded_addresses_are_believed_from_trusted_proxies_only(tmp_pa
 
 
 async def test_above_the_sources_rate_is_503_with_retry_after_and_replays_are_free(tmp_path) -> None:
-    async with running(tmp_path, sources={"default": {"rate": 0.1, "burst": 2}}) as client:
+    async with running(tmp_path, sources={"default": {"rate": 0.001, "burst": 2}}) as client:
         for n in range(2):
             assert (await client.send(BUY, webhook_id=f"msg_{n}")).status_code == 202
         refused = await client.send(BUY, webhook_id="msg_2")

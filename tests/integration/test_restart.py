@@ -80,3 +80,21 @@ async def test_a_second_service_on_the_same_data_is_refused(tmp_path: Path) -> N
         with pytest.raises(JournalLocked, match="held by process"):
             async with running(tmp_path):
                 pass
+
+
+async def test_a_stop_finishes_what_is_on_the_wire_and_leaves_the_rest_for_the_next_start(tmp_path: Path) -> None:
+    async with running(tmp_path, make_exchange=LyingExchange) as client:
+        client.service.exchange.gate.clear()
+        on_the_wire = (await client.send(BUY)).json()["order_id"]
+        await _status(client, on_the_wire, "SUBMITTED")
+        waiting = (await client.send(BUY)).json()["order_id"]
+        asyncio.get_running_loop().call_later(0.3, client.service.exchange.gate.set)
+        await client.service.stop()
+        assert len(client.service.exchange.placed) == 1
+
+    async with running(tmp_path) as client:
+        finished = await client.order(on_the_wire)
+        continued = await _status(client, waiting, "FILLED")
+
+    assert [step["to"] for step in finished["transitions"]] == ["RECEIVED", "SUBMITTED", "FILLED"]
+    assert continued["attempts"] == 1

@@ -57,7 +57,11 @@ async def test_a_filled_order_is_counted_once_everywhere(client: Client) -> None
     metrics = await client.metrics()
 
     assert metrics['execution_webhook_requests_total{side="buy",source="default",symbol="BTC/USDT"}'] == 1
-    assert metrics['execution_alert_acks_total{on_time="true",source="default"}'] == 1
+    # On a machine that stalls an acknowledgement may come late, but it is counted once.
+    acks = [
+        metrics[f'execution_alert_acks_total{{on_time="{on_time}",source="default"}}'] for on_time in ("true", "false")
+    ]
+    assert sum(acks) == 1
     orders = f'execution_orders_total{{{PAPER},order_type="market",side="buy",status="FILLED",symbol="BTC/USDT"}}'
     assert metrics[orders] == 1
     assert metrics[f'execution_order_outcomes_total{{{PAPER},on_time="true",outcome="accepted"}}'] == 1
