@@ -9,12 +9,9 @@ import logging
 import os
 import signal
 import socket
-import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 from service.api.authorization import RequireToken
 from service.api.operator import Operator, operator_application
@@ -26,9 +23,8 @@ from service.clock import Clock, SystemClock
 from service.core.breaker import Breaker
 from service.core.limits import KeyedBuckets
 from service.core.refusals import DenialReason, Refusal
-from service.core.signatures import decode_secret
 from service.core.symbols import SymbolTable
-from service.errors import ConfigurationError, SecretError
+from service.errors import ConfigurationError
 from service.exchanges.paper import PaperExchange
 from service.exchanges.protocol import Exchange
 from service.execution.calls import ExchangeCalls
@@ -45,6 +41,7 @@ from service.execution.reconciler import Reconciler
 from service.execution.register import Register
 from service.execution.resume import resume
 from service.execution.sweeper import Sweeper
+from service.identity import instance_id, service_version
 from service.intake.address import CheckAddress, LimitFailures
 from service.intake.append import Append
 from service.intake.authenticate import Authenticate, Decode
@@ -52,13 +49,13 @@ from service.intake.check_risk import CheckRisk
 from service.intake.idempotency import LimitSource, LookUpKey
 from service.intake.normalize import Normalize
 from service.intake.pipeline import Pipeline
-from service.intake.request import Source
 from service.intake.size import ReadBody
+from service.intake.sources import load_sources
 from service.intake.validate import Validate
 from service.journal.protocol import AuditEvent, JournalUnavailable
 from service.journal.sqlite import CommitStats, SqliteJournal
 from service.secrets import Secret, SecretStore
-from service.settings import Loaded, Settings, SourceSettings
+from service.settings import Loaded
 from telemetry import conventions as c
 from telemetry.facade import Telemetry
 from telemetry.logs import configure_logging
@@ -70,18 +67,6 @@ _EXECUTOR_ALIVE_NS = 5_000_000_000
 _CLEAN_EVERY_S = 600.0
 _PROBE_EVERY_S = 15.0
 _PROBE_AGAIN_S = 1.0
-
-
-def service_version() -> str:
-    try:
-        return version("fillpath")
-    except PackageNotFoundError:
-        return "0+unknown"
-
-
-def instance_id(data_dir: Path, slot: str = "0") -> str:
-    """Stable across restarts, different for two services on one host: UUIDv5 of host, data directory and slot."""
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"fillpath://{socket.gethostname()}{data_dir}#{slot}"))
 
 
 def telemetry_config(loaded: Loaded) -> TelemetryConfig:
@@ -142,7 +127,7 @@ class Service:
         stack.callback(public.close)
         private = bind(server.operator_host, server.operator_port, "operator_port")
         stack.callback(private.close)
-        self.sources = _sources(self.settings, self._secrets)
+        self.sources = load_sources(self.settings, self._secrets)
         token = self._secrets.operator(create=True)
         self.journal = SqliteJournal.open(self.loaded.data_dir / "journal.sqlite", on_commit=self._measure_commit)
         stack.push_async_callback(self.journal.close)
@@ -352,26 +337,6 @@ class Service:
             },
             "journal": {"writable": self.journal.writable, "free_bytes": self.journal.free_bytes},
         }
-
-
-def _sources(settings: Settings, secrets: SecretStore) -> dict[str, Source]:
-    only = len(settings.sources) == 1
-    return {
-        name: _source(name, source, secrets.webhook(name, source.auth, only=only, create=True), secrets)
-        for name, source in settings.sources.items()
-    }
-
-
-def _source(name: str, settings: SourceSettings, found: tuple[Secret, ...], secrets: SecretStore) -> Source:
-    texts = tuple(secret.reveal() for secret in found)
-    if settings.auth != "standard":
-        return Source(name, settings, tuple(text.encode() for text in texts))
-    try:
-        return Source(name, settings, tuple(decode_secret(text) for text in texts))
-    except ValueError as error:
-        raise SecretError(
-            f"source `{name}`: {error}; correct {secrets.webhook_file(name)}, or remove it and a fresh one is made"
-        ) from None
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

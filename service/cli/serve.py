@@ -8,7 +8,7 @@ import click
 
 from service.cli.context import Context
 from service.errors import FillpathError
-from service.journal.protocol import JournalLocked, JournalTooNew, JournalUnavailable
+from service.journal.protocol import JournalForeign, JournalLocked, JournalTooNew, JournalUnavailable
 
 
 @click.command()
@@ -26,6 +26,6 @@ def serve(context: Context) -> int:
 
     try:
         return run(loaded)
-    except (JournalLocked, JournalTooNew, JournalUnavailable) as error:
+    except (JournalForeign, JournalLocked, JournalTooNew, JournalUnavailable) as error:
         # Raised before anything listens; the messages say what to do.
         raise FillpathError(str(error)) from None

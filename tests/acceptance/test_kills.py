@@ -103,7 +103,7 @@ def test_each_acknowledged_alert_is_executed_exactly_once_across_kills(installat
 
 def _settled(installation) -> list[dict]:
     """All orders, once none is unfinished."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while True:
         orders = _all_orders(installation)
         unfinished = [order["status"] for order in orders if order["status"] in {"RECEIVED", "SUBMITTED", "IN_DOUBT"}]
