@@ -225,6 +225,20 @@ async def test_above_the_sources_rate_is_503_with_retry_after_and_replays_are_fr
     assert replayed.status_code == 202
 
 
+async def test_an_alert_that_cannot_be_written_down_is_503_and_the_service_is_not_ready(tmp_path) -> None:
+    async with running(tmp_path) as client:
+        (tmp_path / "journal.sqlite").rename(tmp_path / "taken-away.sqlite")
+        refused = await client.send(BUY)
+        ready = await client.public.get("/readyz")
+        metrics = await client.metrics()
+
+    assert (refused.status_code, refused.json()["reason"]) == (503, "journal_unavailable")
+    assert int(refused.headers["retry-after"]) >= 1
+    assert (ready.status_code, ready.json()["checks"]["journal_writable"]) == (503, False)
+    assert metrics["execution_journal_writable"] == 0
+    assert metrics['execution_alert_acks_total{on_time="false",source="default"}'] == 1
+
+
 async def test_the_public_listener_serves_webhooks_and_health_and_nothing_else(client: Client) -> None:
     assert (await client.public.get("/healthz")).status_code == 200
     assert (await client.public.get("/readyz")).status_code == 200
