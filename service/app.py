@@ -247,13 +247,9 @@ class Service:
             shutdown_timeout=self.settings.server.shutdown_timeout,
         )
         stack.push_async_callback(servers.stop)
-        stack.callback(self._refuse_new)
         await servers.start(operator_application(self._operator(), self._authorization(token), self._checks), private)
         await servers.start(public_application(self._webhook(), self._checks), public)
         self.public_address, self.operator_address = address_of(public), address_of(private)
-
-    def _refuse_new(self) -> None:
-        self._stopping = True
 
     def _refuses(self) -> Refusal | None:
         if self._stopping:
@@ -327,7 +323,7 @@ class Service:
             "version": service_version(),
             "checks": self._checks(),
             "orders": dict(Counter(live.order.status.value for live in self.register.live.values())),
-            "halts": {account: level.name.lower() for account, level in self.halts.levels.items() if level},
+            "halts": self.halts.names(),
             "exchanges": {
                 self.calls.name: {
                     "connected": self.monitor.connected(self.calls),

@@ -26,8 +26,6 @@ from service.exchanges.paper import PaperSettings
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}\Z")
 """Names of sources and accounts: they stand in paths, labels and file names."""
 
-TRADINGVIEW_ADDRESSES = ("52.89.214.238", "34.212.75.30", "54.218.53.128", "52.32.178.7")
-
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     host: Annotated[str, Meta(description="address of the public listener")] = "127.0.0.1"

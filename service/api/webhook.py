@@ -21,7 +21,7 @@ from service.execution.register import LiveOrder, Register
 from service.intake.address import client_address
 from service.intake.append import ACCEPTED, answer_body
 from service.intake.pipeline import SERVER_ERROR, Pipeline
-from service.intake.request import Intake, Network, Source
+from service.intake.request import UNKNOWN, Intake, Network, Source
 from telemetry import conventions as c
 from telemetry.facade import RequestSpan, SpanContext, Telemetry
 
@@ -125,7 +125,7 @@ def _attributes(scope: Scope, client: str, source: Source | None) -> dict[str, s
         c.ATTR_URL_PATH: scope["path"][:256],
         c.ATTR_URL_SCHEME: scope.get("scheme", "http"),
         c.ATTR_CLIENT_ADDRESS: client,
-        c.ATTR_WEBHOOK_SOURCE: "unknown" if source is None else source.name,
+        c.ATTR_WEBHOOK_SOURCE: UNKNOWN if source is None else source.name,
     }
 
 

@@ -21,6 +21,10 @@ class Halts:
     def levels(self) -> Mapping[str, HaltLevel]:
         return self._levels
 
+    def names(self) -> dict[str, str]:
+        """What is engaged, by account, as people read it."""
+        return {account: level.name.lower() for account, level in self._levels.items() if level}
+
     def level(self, account: str) -> HaltLevel:
         return max(self._levels.get(ALL, HaltLevel.OFF), self._levels.get(account, HaltLevel.OFF))
 

@@ -85,7 +85,7 @@ class Operations:
         return 0 if level is HaltLevel.OFF else await self._sweeper.expire_halted()
 
     def halt_names(self) -> dict[str, str]:
-        return {account: level.name.lower() for account, level in self._halts.levels.items() if level}
+        return self._halts.names()
 
     async def resolve(
         self,
