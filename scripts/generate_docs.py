@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scripts.lib import docs_service
+from scripts.lib.exchange_docs import exchanges
 from scripts.lib.telemetry_docs import telemetry_page
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "telemetry.md": telemetry_page,
     "states.md": docs_service.states,
     "settings.md": docs_service.settings,
+    "exchanges.md": exchanges,
 }
 """Path under docs/ and the function that returns its text; a page that others generate is added here."""
 

@@ -9,38 +9,25 @@ import logging
 import os
 import signal
 import socket
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 
 from service.api.authorization import RequireToken
 from service.api.operator import Operator, operator_application
 from service.api.public import public_application
 from service.api.servers import Servers, address_of, bind
+from service.api.status import status
 from service.api.webhook import Webhook
 from service.cli.banner import banner
 from service.clock import Clock, SystemClock
-from service.core.breaker import Breaker
 from service.core.limits import KeyedBuckets
 from service.core.refusals import DenialReason, Refusal
-from service.core.symbols import SymbolTable
 from service.errors import ConfigurationError
 from service.exchanges.paper import PaperExchange
 from service.exchanges.protocol import Exchange
-from service.execution.calls import ExchangeCalls
-from service.execution.change_log import log_change
-from service.execution.executor import Executor
-from service.execution.follower import Follower
-from service.execution.funds import AccountFunds
-from service.execution.gauges import Gauges
-from service.execution.halts import Halts
-from service.execution.measures import OrderMeasures
-from service.execution.monitor import Monitor
+from service.exchanges.starting import start_exchanges, start_late
+from service.execution.assembly import Loop, build_execution
 from service.execution.operations import Operations
-from service.execution.reconciler import Reconciler
-from service.execution.register import Register
-from service.execution.resume import resume
-from service.execution.sweeper import Sweeper
 from service.identity import instance_id, service_version
 from service.intake.address import CheckAddress, LimitFailures
 from service.intake.append import Append
@@ -55,7 +42,7 @@ from service.intake.validate import Validate
 from service.journal.protocol import AuditEvent, JournalUnavailable
 from service.journal.sqlite import CommitStats, SqliteJournal
 from service.secrets import Secret, SecretStore
-from service.settings import Loaded
+from service.settings import PAPER, Loaded
 from telemetry import conventions as c
 from telemetry.facade import Telemetry
 from telemetry.logs import configure_logging
@@ -78,15 +65,28 @@ def telemetry_config(loaded: Loaded) -> TelemetryConfig:
         environment=settings.telemetry.environment,
         otlp_endpoint=settings.telemetry.otlp_endpoint or None,
         sources=tuple(settings.sources),
-        exchanges=("paper",),
-        accounts=settings.accounts,
-        symbols=tuple(market.symbol for market in settings.paper.symbols),
+        exchanges=settings.exchange_names,
+        accounts=tuple(settings.accounts),
+        symbols=settings.symbols,
         sender_addresses=tuple(address for source in settings.sources.values() for address in source.addresses),
     )
 
 
-def _paper(loaded: Loaded, clock: Clock) -> Exchange:
-    return PaperExchange("paper", loaded.settings.paper, loaded.data_dir / "paper.sqlite", clock)
+def make_exchanges(loaded: Loaded, secrets: SecretStore, telemetry: Telemetry, clock: Clock) -> Sequence[Exchange]:
+    """Every configured exchange; raises ConfigurationError or SecretError for what the user must mend."""
+    settings = loaded.settings
+    exchanges: list[Exchange] = []
+    if settings.paper.accounts:
+        exchanges.append(PaperExchange(PAPER, settings.paper, loaded.data_dir / "paper.sqlite", clock))
+    if settings.exchanges:
+        # Imported here: it takes most of a second, which a service with the paper exchange alone need not spend.
+        from service.exchanges.ccxt.factory import make_ccxt_exchanges  # noqa: PLC0415 - see above
+
+        exchanges += make_ccxt_exchanges(settings, secrets, telemetry, clock)
+    return exchanges
+
+
+MakeExchanges = Callable[[Loaded, SecretStore, Telemetry, Clock], Sequence[Exchange]]
 
 
 class Service:
@@ -98,14 +98,14 @@ class Service:
         telemetry: Telemetry,
         clock: Clock,
         environ: Mapping[str, str],
-        make_exchange: Callable[[Loaded, Clock], Exchange] = _paper,
+        make: MakeExchanges = make_exchanges,
     ) -> None:
         self.loaded = loaded
         self.settings = loaded.settings
         self.telemetry = telemetry
         self.clock = clock
         self._secrets = SecretStore(loaded.data_dir, environ)
-        self._make_exchange = make_exchange
+        self._make_exchanges = make
         self._stack = AsyncExitStack()
         self._stopping = False
 
@@ -131,11 +131,13 @@ class Service:
         token = self._secrets.operator(create=True)
         self.journal = SqliteJournal.open(self.loaded.data_dir / "journal.sqlite", on_commit=self._measure_commit)
         stack.push_async_callback(self.journal.close)
-        self.exchange = self._make_exchange(self.loaded, self.clock)
-        await self.exchange.start()
-        stack.push_async_callback(self.exchange.close)
-        self._build_execution()
-        stack.push_async_callback(self.executor.stop, self.settings.server.shutdown_timeout)
+        self.exchanges = self._make_exchanges(self.loaded, self._secrets, self.telemetry, self.clock)
+        for exchange in self.exchanges:
+            stack.push_async_callback(exchange.close)
+        late = await start_exchanges(self.exchanges)
+        self.execution = build_execution(self.settings, self.journal, self.exchanges, self.telemetry, self.clock)
+        self.telemetry.set(c.BUILD_INFO, 1, version=service_version())
+        stack.push_async_callback(self.execution.executor.stop, self.settings.server.shutdown_timeout)
         await self.journal.audit(
             AuditEvent(
                 ts_ns=self.clock.now_ns(),
@@ -146,79 +148,19 @@ class Service:
             )
         )
         self.telemetry.add(c.AUDIT_EVENTS, event_type="configuration_load", client_ip="unknown", result="success")
-        await resume(
-            journal=self.journal,
-            register=self.register,
-            executor=self.executor,
-            funds=self.funds,
-            exchanges={self.exchange.name: self.exchange},
-            telemetry=self.telemetry,
-            clock=self.clock,
-        )
-        self._start_loops(stack)
+        await self.execution.resume(self.journal, self.telemetry, self.clock)
+        self._start_loops(stack, late)
         await self._start_servers(stack, public, private, token)
 
     def _measure_commit(self, stats: CommitStats) -> None:
         self.telemetry.record(c.JOURNAL_COMMIT_DURATION, stats.duration_s)
         self.telemetry.record(c.JOURNAL_BATCH_SIZE, stats.batch_size)
 
-    def _build_execution(self) -> None:
-        execution, telemetry, clock = self.settings.execution, self.telemetry, self.clock
-        breaker = Breaker(
-            failures=execution.breaker_failures, open_s=execution.breaker_open, successes=execution.breaker_successes
-        )
-        self.calls = ExchangeCalls(self.exchange, telemetry, clock, breaker, timeout=execution.request_timeout)
-        by_name = {self.calls.name: self.calls}
-        by_account = dict.fromkeys(self.settings.accounts, self.calls)
-        self.funds = {account: AccountFunds(clock) for account in self.settings.accounts}
-        self.halts = Halts(self.journal)
-        self.register = Register(self.journal, telemetry, clock)
-        measures = OrderMeasures(telemetry, clock)
-        self.register.observe(measures)
-        self.register.observe(log_change)
-        reconciler = Reconciler(
-            register=self.register,
-            exchanges=by_name,
-            telemetry=telemetry,
-            clock=clock,
-            first_delay=execution.reconcile_first_delay,
-            max_delay=execution.reconcile_max_delay,
-        )
-        self.executor = Executor(
-            register=self.register,
-            exchanges=by_name,
-            funds=self.funds,
-            reconciler=reconciler,
-            halts=self.halts,
-            max_notional={name: source.max_notional for name, source in self.settings.sources.items()},
-            measures=measures,
-            telemetry=telemetry,
-            clock=clock,
-        )
-        self.follower = Follower(
-            register=self.register,
-            accounts=by_account,
-            telemetry=telemetry,
-            clock=clock,
-            interval=execution.follow_interval,
-        )
-        self.sweeper = Sweeper(self.register, self.halts, telemetry, clock)
-        self.monitor = Monitor([self.calls], clock)
-        Gauges(
-            register=self.register,
-            exchanges=by_name,
-            accounts=self.settings.accounts,
-            halts=self.halts,
-            monitor=self.monitor,
-            sweeper=self.sweeper,
-            journal=self.journal,
-            clock=clock,
-        ).register_with(telemetry)
-        telemetry.set(c.BUILD_INFO, 1, version=service_version())
-
-    def _start_loops(self, stack: AsyncExitStack) -> None:
-        for loop in (self.follower.run, self.sweeper.run, self.monitor.run, self._clean, self._probe_journal):
-            task = asyncio.create_task(loop(), name=loop.__qualname__)
+    def _start_loops(self, stack: AsyncExitStack, late: Sequence[Exchange]) -> None:
+        starts = (functools.partial(start_late, exchange) for exchange in late)
+        loops: Sequence[Loop] = (*self.execution.loops(), self._clean, self._probe_journal, *starts)
+        for loop in loops:
+            task = asyncio.create_task(loop())
             stack.push_async_callback(_cancel, task)
 
     async def _probe_journal(self) -> None:
@@ -254,13 +196,13 @@ class Service:
     def _refuses(self) -> Refusal | None:
         if self._stopping:
             return Refusal(DenialReason.SHUTTING_DOWN, "the service is stopping; send it again", retry_after=5)
-        if len(self.register.live) >= self.settings.execution.max_waiting:
+        if len(self.execution.register.live) >= self.settings.execution.max_waiting:
             detail = "too many orders wait for their exchange; send it again"
             return Refusal(DenialReason.OVERLOADED, detail, retry_after=5)
         return None
 
     def _checks(self) -> dict[str, bool]:
-        turned_ns = self.clock.monotonic_ns() - self.sweeper.last_turn_monotonic_ns
+        turned_ns = self.clock.monotonic_ns() - self.execution.sweeper.last_turn_monotonic_ns
         return {
             "journal_writable": self.journal.writable,
             "executor_alive": turned_ns < _EXECUTOR_ALIVE_NS,
@@ -271,8 +213,7 @@ class Service:
         server, telemetry, clock = self.settings.server, self.telemetry, self.clock
         failures = KeyedBuckets(server.failures_per_minute / 60, server.failure_burst, max_keys=10_000)
         limit = LimitFailures(failures, self.sources.values(), telemetry, clock)
-        accounts = dict.fromkeys(self.settings.accounts, self.exchange)
-        symbols = {self.exchange.name: SymbolTable(self.exchange.markets.values())}
+        accounts = {account: calls.exchange for account, calls in self.execution.accounts.items()}
         steps = (
             CheckAddress(telemetry),
             limit,
@@ -282,16 +223,16 @@ class Service:
             LookUpKey(self.journal, clock),
             LimitSource(clock, self._refuses),
             Validate(telemetry),
-            Normalize(accounts, symbols, telemetry),
-            CheckRisk(self.halts, telemetry, clock),
+            Normalize(accounts, telemetry),
+            CheckRisk(self.execution.halts, telemetry, clock),
             Append(self.journal, telemetry, clock),
         )
         return Webhook(
             pipeline=Pipeline(steps, limit, telemetry, clock),
             sources=self.sources,
             trusted_proxies=[ipaddress.ip_network(proxy, strict=False) for proxy in server.trusted_proxies],
-            register=self.register,
-            executor=self.executor,
+            register=self.execution.register,
+            executor=self.execution.executor,
             telemetry=telemetry,
             clock=clock,
         )
@@ -299,10 +240,11 @@ class Service:
     def _operator(self) -> Operator:
         operations = Operations(
             journal=self.journal,
-            register=self.register,
-            follower=self.follower,
-            sweeper=self.sweeper,
-            halts=self.halts,
+            register=self.execution.register,
+            follower=self.execution.follower,
+            sweeper=self.execution.sweeper,
+            halts=self.execution.halts,
+            comparison=self.execution.comparison,
             accounts=frozenset(self.settings.accounts),
             telemetry=self.telemetry,
             clock=self.clock,
@@ -319,20 +261,7 @@ class Service:
         return functools.partial(RequireToken, token=token, telemetry=self.telemetry)
 
     def _status(self) -> dict[str, object]:
-        return {
-            "version": service_version(),
-            "checks": self._checks(),
-            "orders": dict(Counter(live.order.status.value for live in self.register.live.values())),
-            "halts": self.halts.names(),
-            "exchanges": {
-                self.calls.name: {
-                    "connected": self.monitor.connected(self.calls),
-                    "circuit_breaker": self.calls.breaker_state().name.lower(),
-                    "clock_skew_seconds": self.calls.clock_skew,
-                }
-            },
-            "journal": {"writable": self.journal.writable, "free_bytes": self.journal.free_bytes},
-        }
+        return status(self.execution, self.journal, self._checks(), service_version())
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

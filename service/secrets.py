@@ -7,6 +7,7 @@ import os
 import secrets
 import stat
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Literal
 
@@ -60,6 +61,25 @@ class SecretStore:
     def operator(self, *, create: bool) -> Secret:
         return self._load(["FILLPATH_OPERATOR_TOKEN"], self.operator_file, None, create)[0]
 
+    def exchange_file(self, account: str) -> Path:
+        return self.folder / f"exchange-{account}"
+
+    def exchange(self, account: str, credentials: Mapping[str, str]) -> dict[str, Secret]:
+        """API credentials of an account, by their name in ccxt; `credentials` gives each one's variable suffix.
+
+        Each comes from `FILLPATH_EXCHANGE_<ACCOUNT>_<SUFFIX>`, else from the account's file with a line
+        `suffix = value` each, suffixes in lower case. What is nowhere is left out. Raises SecretError for a file
+        that is unreadable, open to others, or no such list.
+        """
+        prefix = f"FILLPATH_EXCHANGE_{account.upper().replace('-', '_')}_"
+        file = self.exchange_file(account)
+        listed = _read_pairs(file, set(credentials.values())) if file.exists() else {}
+        found = {
+            name: self._environ.get(prefix + suffix, "").strip() or listed.get(suffix, "")
+            for name, suffix in credentials.items()
+        }
+        return {name: Secret(value) for name, value in found.items() if value}
+
     def _load(self, names: list[str], file: Path, fresh: str | None, create: bool) -> tuple[Secret, ...]:  # noqa: FBT001 - private
         for name in names:
             if value := self._environ.get(name, "").strip():
@@ -90,16 +110,35 @@ def _write(file: Path, value: str) -> None:
         temporary.unlink()
 
 
-def _read(file: Path, variable: str) -> tuple[Secret, ...]:
+def _read_private(file: Path, otherwise: str) -> str:
+    """The text of a file that nobody else can read; `otherwise` says what to do without it."""
     try:
         mode = file.stat().st_mode
-        lines = file.read_text("utf-8").split()
+        text = file.read_text("utf-8")
     except (OSError, ValueError) as error:
-        raise SecretError(
-            f"secret {file} cannot be read ({error}); start the service once, or set {variable}"
-        ) from None
+        raise SecretError(f"secret {file} cannot be read ({error}); {otherwise}") from None
     if mode & _FORBIDDEN_MODE:
         raise SecretError(f"secret {file} can be read by others (mode {stat.S_IMODE(mode):o}); run: chmod 600 {file}")
+    return text
+
+
+def _read_pairs(file: Path, known: AbstractSet[str]) -> dict[str, str]:
+    """Lines `name = value`, names in capitals; empty lines and those that begin with # are passed over."""
+    pairs: dict[str, str] = {}
+    for number, line in enumerate(_read_private(file, "write it again").splitlines(), 1):
+        name, equals, value = (part.strip() for part in line.partition("="))
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        if not equals or name.upper() not in known:
+            # The line itself may hold a secret: only its number is told.
+            names = ", ".join(sorted(suffix.lower() for suffix in known))
+            raise SecretError(f"secret {file}, line {number}: expected `name = value` with one of {names}")
+        pairs[name.upper()] = value
+    return pairs
+
+
+def _read(file: Path, variable: str) -> tuple[Secret, ...]:
+    lines = _read_private(file, f"start the service once, or set {variable}").split()
     if not lines:
         raise SecretError(f"secret {file} is empty; write a secret into it or remove it, so that a fresh one is made")
     return tuple(Secret(line) for line in lines)

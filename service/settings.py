@@ -22,6 +22,12 @@ from msgspec import Meta
 
 from service.errors import ConfigurationError
 from service.exchanges.paper import PaperSettings
+from service.exchanges.settings import AccountSettings, ExchangeSettings
+
+__all__ = ["AccountSettings", "ExchangeSettings", "Loaded", "PaperSettings", "Settings", "load"]
+
+PAPER = "paper"
+"""The name of the built-in exchange."""
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}\Z")
 """Names of sources and accounts: they stand in paths, labels and file names."""
@@ -63,7 +69,9 @@ class ExecutionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     request_timeout: Annotated[
         float, Meta(gt=0, description="an exchange call without an answer is given up after, s")
     ] = 10.0
-    follow_interval: Annotated[float, Meta(gt=0, description="between two looks at the open orders, s")] = 0.5
+    follow_interval: Annotated[
+        float, Meta(gt=0, description="between two looks at the paper exchange's open orders, s")
+    ] = 0.5
     reconcile_first_delay: Annotated[
         float, Meta(ge=0, description="before the second look-up of an order in doubt, s")
     ] = 0.25
@@ -107,10 +115,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     execution: ExecutionSettings = ExecutionSettings()
     sources: dict[str, SourceSettings] = {}
     paper: PaperSettings = PaperSettings()
+    exchanges: dict[str, ExchangeSettings] = {}
 
     @property
-    def accounts(self) -> tuple[str, ...]:
-        return tuple(self.paper.accounts)
+    def accounts(self) -> Mapping[str, str]:
+        """Every account, with the name of its exchange."""
+        real = {account: name for name, exchange in self.exchanges.items() for account in exchange.accounts}
+        return dict.fromkeys(self.paper.accounts, PAPER) | real
+
+    @property
+    def exchange_names(self) -> tuple[str, ...]:
+        return (*((PAPER,) if self.paper.accounts else ()), *self.exchanges)
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """All that the configuration names, each once."""
+        paper = (market.symbol for market in self.paper.symbols if self.paper.accounts)
+        real = (symbol for exchange in self.exchanges.values() for symbol in exchange.symbols)
+        return tuple(dict.fromkeys((*paper, *real)))
 
 
 ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
@@ -132,10 +154,11 @@ OTHER_ENVIRONMENT: Mapping[str, str] = {
     "FILLPATH_WEBHOOK_SECRET": "secret of the source `default` (of the only source, where there is one)",
     "FILLPATH_WEBHOOK_SECRET_<SOURCE>": "secret of a source, its name in capitals, `-` as `_`",
     "FILLPATH_OPERATOR_TOKEN": "token of the operator interface",
+    "FILLPATH_EXCHANGE_<ACCOUNT>_<CREDENTIAL>": "API key of an account: `API_KEY`, `SECRET`, `PASSWORD`, ...",
 }
 """Environment variables that are no setting of the file."""
 
-_SECRET_PREFIX = "FILLPATH_WEBHOOK_SECRET_"  # noqa: S105 - the name of a variable, not a secret
+_SECRET_PREFIXES = ("FILLPATH_WEBHOOK_SECRET_", "FILLPATH_EXCHANGE_")
 
 
 class Loaded(msgspec.Struct, frozen=True):
@@ -192,7 +215,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 def _overlay(document: dict[str, Any], environ: Mapping[str, str]) -> None:
     for name, value in environ.items():
-        if not name.startswith("FILLPATH_") or name in OTHER_ENVIRONMENT or name.startswith(_SECRET_PREFIX):
+        if not name.startswith("FILLPATH_") or name in OTHER_ENVIRONMENT or name.startswith(_SECRET_PREFIXES):
             continue
         path = ENVIRONMENT.get(name)
         if path is None:
@@ -246,12 +269,13 @@ def _check(settings: Settings) -> None:
     if not settings.sources:
         raise ConfigurationError("no source is configured: add a table [sources.NAME] with `auth` and `accounts`")
     if not settings.accounts:
-        raise ConfigurationError("no account is configured: `paper.accounts` must name at least one")
-    for name in (*settings.sources, *settings.accounts):
+        raise ConfigurationError("no account is configured: name one in `paper.accounts` or in an exchange")
+    _check_accounts(settings)
+    for name in (*settings.sources, *settings.accounts, *settings.exchanges):
         if NAME.fullmatch(name) is None or name in {"unknown", "other"}:
             raise ConfigurationError(
-                f"`{name}` cannot be a name of a source or account: use a-z, 0-9, - and _, at most 32 characters, "
-                "and not `unknown` or `other`, which metrics use"
+                f"`{name}` cannot be a name of a source, account or exchange: use a-z, 0-9, - and _, at most 32 "
+                "characters, and not `unknown` or `other`, which metrics use"
             )
     for name, source in settings.sources.items():
         _check_source(name, source, settings)
@@ -265,6 +289,20 @@ def _check(settings: Settings) -> None:
                     "the body, and no trusted proxy would have encrypted it: listen on 127.0.0.1 behind a TLS reverse "
                     "proxy, or name the proxy in server.trusted_proxies"
                 )
+
+
+def _check_accounts(settings: Settings) -> None:
+    """An account's name says at which exchange it is, so no two exchanges may have the same."""
+    if PAPER in settings.exchanges:
+        raise ConfigurationError(f"exchanges.{PAPER}: the name is the built-in exchange's; take another")
+    seen: dict[str, str] = dict.fromkeys(settings.paper.accounts, PAPER)
+    for name, exchange in settings.exchanges.items():
+        for account in exchange.accounts:
+            if account in seen:
+                raise ConfigurationError(
+                    f"account `{account}` is configured at {seen[account]} and at {name}; give one another name"
+                )
+            seen[account] = name
 
 
 def _check_source(name: str, source: SourceSettings, settings: Settings) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 MODULES = sorted([*ROOT.glob("service/**/*.py"), *ROOT.glob("telemetry/**/*.py")])
-ADAPTERS = {"service.exchanges.paper", "service.journal.sqlite", "telemetry.setup"}
+ADAPTERS = {"service.exchanges.paper", "service.exchanges.ccxt", "service.journal.sqlite", "telemetry.setup"}
 
 
 def imports(path: Path) -> set[str]:
@@ -68,6 +68,12 @@ def test_only_the_composition_root_builds_adapters(path: Path) -> None:
         if within(module, adapter) or (module == "service.settings" and adapter == "service.exchanges.paper"):
             continue  # the adapter's settings are part of the configuration
         assert not [m for m in imports(path) if within(m, adapter)], f"{module} knows {adapter}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_ccxt_and_its_http_library_are_used_in_one_package(path: Path) -> None:
+    if not within(name_of(path), "service.exchanges.ccxt"):
+        assert not [module for module in imports(path) if within(module, "ccxt") or within(module, "aiohttp")]
 
 
 def test_modules_import_each_other_without_a_cycle() -> None:

@@ -15,6 +15,8 @@ from service.exchanges.paper import PaperSettings
 from service.settings import (
     ENVIRONMENT,
     OTHER_ENVIRONMENT,
+    AccountSettings,
+    ExchangeSettings,
     ExecutionSettings,
     ServerSettings,
     Settings,
@@ -81,6 +83,8 @@ def settings() -> str:
         ("execution", ExecutionSettings),
         ("sources.NAME", SourceSettings),
         ("paper", PaperSettings),
+        ("exchanges.NAME", ExchangeSettings),
+        ("exchanges.NAME.accounts.ACCOUNT", AccountSettings),
     ]
     lines = [
         "# Settings\n",

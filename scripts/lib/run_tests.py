@@ -38,8 +38,22 @@ GROUPS = (
     Group("ruff check", "ruff", ("check", ".")),
     Group("ruff format", "ruff", ("format", "--check", ".")),
     Group("mypy", "mypy", ("service", "telemetry", "scripts")),
-    Group("unit", "pytest", ("tests", "--ignore=tests/integration", "--ignore=tests/acceptance", "-q", "-n", "2")),
+    Group(
+        "unit",
+        "pytest",
+        (
+            "tests",
+            "--ignore=tests/integration",
+            "--ignore=tests/exchanges",
+            "--ignore=tests/acceptance",
+            "-q",
+            "-n",
+            "2",
+        ),
+    ),
     Group("integration", "pytest", ("tests/integration", "-q")),
+    # They wait more than they compute: how long an exchange may take to execute a request is waited out for real.
+    Group("exchanges", "pytest", ("tests/exchanges", "-q", "-n", "8", "--dist", "worksteal")),
     Group("acceptance", "pytest", ("tests/acceptance", "-q", "-n", "2", "--dist", "loadfile")),
 )
 

@@ -118,6 +118,15 @@ class Operator:
         )
         return JSONResponse(views.summary(order))
 
+    async def findings(self, _: Request) -> Response:
+        found = await self._journal.findings()
+        return JSONResponse({"findings": [views.finding(item) for item in found], "not_compared": {}})
+
+    async def compare(self, request: Request) -> Response:
+        not_compared = await self._operations.compare(_client(request))
+        found = await self._journal.findings()
+        return JSONResponse({"findings": [views.finding(item) for item in found], "not_compared": not_compared})
+
     async def status(self, _: Request) -> Response:
         return JSONResponse(dict(self._status()))
 
@@ -135,6 +144,8 @@ class Operator:
             Route("/orders/{id}/resolve", self.resolve, methods=["POST"]),
             Route("/halt", self.halt, methods=["POST"]),
             Route("/resume", self.resume, methods=["POST"]),
+            Route("/findings", self.findings, methods=["GET"]),
+            Route("/findings", self.compare, methods=["POST"]),
             Route("/status", self.status, methods=["GET"]),
             Route("/metrics", self.metrics, methods=["GET"]),
         ]

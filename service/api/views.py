@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from service.core.orders import Fill, Order, Transition
+from service.journal.protocol import Finding
 
 
 def timestamp(ns: int | None) -> str | None:
@@ -30,13 +31,15 @@ def summary(order: Order) -> dict[str, object]:
         "exchange": order.exchange,
         "account": order.account,
         "symbol": order.symbol,
-        "side": order.side.value,
+        "side": None if order.side is None else order.side.value,
+        "action": order.action.value,
         "order_type": order.order_type.value,
         "leg": order.leg.value,
         "status": order.status.value,
         "reason": order.reason,
         "detail": order.detail,
         "quantity": _plain(order.quantity),
+        "contracts": _plain(order.contracts),
         "adjusted_from": _plain(order.adjusted_from),
         "filled_qty": _plain(order.filled_qty),
         "leaves_qty": _plain(order.leaves_qty),
@@ -89,6 +92,20 @@ def details(
         "fees": {currency: _plain(amount) for currency, amount in _fees(fills).items()},
         "anomalies": list(anomalies),
         "links": {"trace": f"/orders/{order.id}/trace", "trace_ui": trace_url},
+    }
+
+
+def finding(found: Finding) -> dict[str, object]:
+    """One thing that exchange and journal do not agree on."""
+    return {
+        "exchange": found.exchange,
+        "account": found.account,
+        "kind": found.kind,
+        "reference": found.reference,
+        "symbol": found.symbol,
+        "detail": found.detail,
+        "first_seen": timestamp(found.first_seen_ns),
+        "last_seen": timestamp(found.last_seen_ns),
     }
 
 

@@ -168,7 +168,9 @@ def status_rows(status: Mapping[str, Any]) -> Iterator[Row]:
 
 def _exchange(name: str, exchange: Mapping[str, Any]) -> Row:
     breaker, skew = exchange["circuit_breaker"], exchange["clock_skew_seconds"]
-    result = f"{'connected' if exchange['connected'] else 'not connected'}, circuit breaker {breaker}"
+    findings = sum(count for kind, count in exchange["findings"].items() if kind != "foreign")
+    result = f"{'connected' if exchange['connected'] else 'not connected'}, {exchange['markets']} markets, "
+    result += f"circuit breaker {breaker}"
     if skew is not None:
         result += f", clock skew {abs(skew):.3f} s"
     fix = ""
@@ -176,4 +178,9 @@ def _exchange(name: str, exchange: Mapping[str, Any]) -> Row:
         fix = "see the log for its last errors; entries wait or expire until it answers"
     elif skew is not None and abs(skew) > SKEW_LIMIT_S:
         fix = "set this machine's clock (NTP)"
+    if findings:
+        result += f", {findings} findings"
+        fix = fix or "see `fillpath findings`"
+    for account, notes in exchange["notes"].items():
+        result += "".join(f"; {clean(account)}: {clean(note)}" for note in notes)
     return Row(f"exchange {name}", ok=not fix, result=result, fix=fix)

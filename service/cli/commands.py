@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, str] = {
     "resolve": "service.cli.orders",
     "halt": "service.cli.halts",
     "resume": "service.cli.halts",
+    "findings": "service.cli.findings",
     "check": "service.cli.check",
 }
 """Command and the module that defines it under the same name."""

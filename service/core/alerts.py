@@ -11,7 +11,8 @@ import msgspec
 
 from service.core.documents import decode_document, is_absent, shown
 from service.core.fields import FieldReader
-from service.core.orders import OrderType, Side, Sizing, SizingMethod
+from service.core.orders import Action, OrderType, Side, Sizing
+from service.core.plans import PROTECTION, is_asked, read_plan
 from service.core.refusals import DenialReason, FieldError, Refusal
 
 __all__ = ["FIELDS", "Alert", "ParsedAlert", "decode_document", "parse_alert"]
@@ -19,6 +20,9 @@ __all__ = ["FIELDS", "Alert", "ParsedAlert", "decode_document", "parse_alert"]
 FIELDS = (
     "symbol",
     "side",
+    "action",
+    "target_position",
+    "target_quantity",
     "order_type",
     "quantity",
     "quote_amount",
@@ -42,21 +46,14 @@ FIELDS = (
 """Every field an alert may have; anything else is refused."""
 
 _FIELD_SET = frozenset(FIELDS)
-_WAYS = ("quantity", "quote_amount", "equity_percent", "risk_percent")
-_PROTECTION = ("stop_loss", "take_profit")
-_TRIGGERED = frozenset({OrderType.STOP_LOSS, OrderType.TAKE_PROFIT})
-_SIDES = {side.value: side for side in Side}
-_ORDER_TYPES = {order_type.value: order_type for order_type in OrderType}
-_METHODS = {
-    "quantity": SizingMethod.EXPLICIT,
-    "quote_amount": SizingMethod.QUOTE_AMOUNT,
-    "equity_percent": SizingMethod.FIXED_PERCENTAGE,
-}
 _OTHER_NAMES = {
-    "action": "side",
     "amount": "quantity",
     "contracts": "quantity",
     "limit_price": "price",
+    "market_position": "target_position",
+    "market_position_size": "target_quantity",
+    "position": "target_position",
+    "position_size": "target_quantity",
     "qty": "quantity",
     "size": "quantity",
     "ticker": "symbol",
@@ -66,9 +63,7 @@ _OTHER_NAMES = {
 _MAX_UNKNOWN = 10  # named one by one; each costs a search for the nearest right name
 _MAX_IN_DETAIL = 5
 
-_HUNDRED = Decimal(100)
 _ONE = Decimal(1)
-_DEFAULT_ATR_MULTIPLE = Decimal(2)
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,11 +71,14 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
     `symbol` is as written, prices are quote units a base unit, `confidence` is 0 to 1, `timestamp_ns` Unix
     nanoseconds. `price` is the limit (None on market orders: there a sender's price is only information),
-    `stop_price` the trigger of stop_loss and take_profit orders.
+    `stop_price` the trigger of stop_loss and take_profit orders. `side` is None where the position decides it
+    (sizing by target: a side beside target_position is only information) and where nothing is placed (cancel, whose
+    sizing is 0). A close, and a target of flat, is a target of 0 that may only reduce.
     """
 
     symbol: str
-    side: Side
+    side: Side | None
+    action: Action = Action.PLACE
     order_type: OrderType = OrderType.MARKET
     sizing: Sizing
     price: Decimal | None = None
@@ -117,7 +115,7 @@ def parse_alert(document: Mapping[str, object], *, source: str) -> ParsedAlert:
     alert = _read_alert(reader, source)
     if alert is None:
         _refuse(tuple(reader.errors))
-    asked = [field for field in _PROTECTION if _is_asked(document.get(field))]
+    asked = [field for field in PROTECTION if is_asked(document.get(field))]
     if asked:
         raise Refusal(
             DenialReason.PROTECTION_UNSUPPORTED,
@@ -148,39 +146,23 @@ def _read_alert(reader: FieldReader, source: str) -> Alert | None:
     symbol = reader.text("symbol", 64)
     if symbol is None and is_absent(document.get("symbol")):
         reader.error("symbol", "missing", "expected a market such as BTC-USDT")
-    side = reader.choice("side", _SIDES)
-    # Absent is a market order; an empty or unreadable type is an error: a limit order must not lose its limit.
-    stated = document.get("order_type") is not None
-    order_type = reader.choice("order_type", _ORDER_TYPES) if stated else OrderType.MARKET
-    price, stop_price = _read_prices(reader, order_type)
-    sizing = _read_sizing(reader, order_type, stop_price)
+    plan = read_plan(reader)
     confidence = reader.optional_number("confidence", above=False, at_most=_ONE)
     timestamp_ns = reader.time("timestamp")
     account, comment = reader.text("account", 64), reader.text("comment", 512)
     id_, tag = reader.label("id", 128), reader.label("tag", 128)
-    reduce_only = reader.boolean("reduce_only") or False
-    if reader.errors or symbol is None or side is None or order_type is None or sizing is None:
+    if reader.errors or symbol is None or plan is None:
         return None
     return Alert(
+        **msgspec.structs.asdict(plan),
         symbol=symbol,
-        side=side,
-        order_type=order_type,
-        sizing=sizing,
-        price=None if order_type is OrderType.MARKET else price,
-        stop_price=stop_price if order_type in _TRIGGERED else None,
         confidence=confidence,
         timestamp_ns=timestamp_ns,
         account=account,
         id=id_,
         tag=tag,
         comment=comment,
-        reduce_only=reduce_only,
     )
-
-
-def _is_asked(protection: object) -> bool:
-    """Whether stop_loss or take_profit is wanted: null and empty are not; NaN is, and refused by its reader."""
-    return protection is not None and protection != ""
 
 
 def _note_unknown_fields(reader: FieldReader) -> None:
@@ -202,66 +184,3 @@ def _check_source(reader: FieldReader, source: str) -> None:
         reader.error(
             "source", "conflict", f"is {shown(stated)}, but the alert came in for another source; leave it out"
         )
-
-
-def _read_prices(reader: FieldReader, order_type: OrderType | None) -> tuple[Decimal | None, Decimal | None]:
-    """`price` and `stop_price`; a price on a market order is taken, because senders put the chart's close there."""
-    document = reader.document
-    price, stop_price = reader.amount("price"), reader.amount("stop_price")
-    for field in _PROTECTION:
-        if _is_asked(document.get(field)):
-            reader.amount(field)
-    if order_type is OrderType.LIMIT and "price" not in document:
-        reader.error("price", "missing", "a limit order needs its limit")
-    if order_type in _TRIGGERED and "stop_price" not in document:
-        reader.error("stop_price", "missing", f"a {order_type} order needs stop_price, the price that triggers it")
-    if order_type not in _TRIGGERED and "stop_price" in document and "risk_percent" not in document:
-        reader.error(
-            "stop_price",
-            "conflict",
-            "is for stop_loss and take_profit orders; beside a market or limit order it only sizes, with risk_percent",
-        )
-    return price, stop_price
-
-
-def _read_sizing(reader: FieldReader, order_type: OrderType | None, stop_price: Decimal | None) -> Sizing | None:
-    """The one way in which the alert says how much."""
-    document = reader.document
-    ways = [way for way in _WAYS if way in document]
-    values = [reader.amount(way, at_most=_HUNDRED if way.endswith("_percent") else None) for way in ways]
-    if not ways:
-        reader.error("quantity", "missing", f"say how much with one of {', '.join(_WAYS)}")
-    for way in ways[1:]:
-        reader.error(way, "conflict", f"{ways[0]} already says how much; keep one of them")
-    if "risk_percent" in ways:
-        return _read_risk(reader, order_type, values[ways.index("risk_percent")], stop_price)
-    for field in ("atr", "atr_multiple"):
-        if not is_absent(document.get(field)):
-            reader.error(field, "conflict", "sizes together with risk_percent only")
-    if not ways or values[0] is None:
-        return None
-    return Sizing(method=_METHODS[ways[0]], value=values[0])
-
-
-def _read_risk(
-    reader: FieldReader, order_type: OrderType | None, percent: Decimal | None, stop_price: Decimal | None
-) -> Sizing | None:
-    """Percent of equity at risk between entry and exit: the distance to a stop, or a multiple of the volatility."""
-    document = reader.document
-    atr = reader.amount("atr")
-    multiple = reader.optional_number("atr_multiple", above=True)
-    by_atr, by_stop = "atr" in document, "stop_price" in document and order_type not in _TRIGGERED
-    if by_atr and by_stop:
-        reader.error("atr", "conflict", "stop_price already gives the distance at risk; keep one of them")
-    elif by_atr and percent is not None and atr is not None:
-        multiple = _DEFAULT_ATR_MULTIPLE if multiple is None else multiple
-        return Sizing(method=SizingMethod.VOLATILITY_ADJUSTED, value=percent, atr=atr, atr_multiple=multiple)
-    elif order_type in _TRIGGERED and not by_atr:
-        reader.error("atr", "missing", "risk_percent needs atr here: stop_price is this order's trigger")
-    elif not by_atr and not by_stop:
-        reader.error("stop_price", "missing", "risk_percent needs the distance at risk: stop_price or atr")
-    if not by_atr and not is_absent(document.get("atr_multiple")):
-        reader.error("atr_multiple", "conflict", "multiplies atr, which is not there")
-    if by_atr or percent is None or stop_price is None:
-        return None
-    return Sizing(method=SizingMethod.RISK_BASED, value=percent, stop=stop_price)

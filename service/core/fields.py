@@ -47,15 +47,15 @@ class FieldReader:
         """Note what is wrong; `kind` is a label, see `FieldError`."""
         self.errors.append(FieldError(field, kind, message))
 
-    def amount(self, field: str, *, at_most: Decimal | None = None) -> Decimal | None:
-        """A number above 0 that decides about money: NaN, infinite, null and empty are errors here."""
+    def amount(self, field: str, *, at_most: Decimal | None = None, zero: bool = False) -> Decimal | None:
+        """A number above 0 (`zero`: or 0) that decides about money: NaN, infinite, null and empty are errors here."""
         if field not in self.document:
             return None
         value = self.document[field]
         if is_absent(value):
             self.error(field, "not_a_number", f"is {shown(value)}, expected a number; leave the field out if unused")
             return None
-        return self._number(field, value, above=True, at_most=at_most)
+        return self._number(field, value, above=not zero, at_most=at_most)
 
     def optional_number(self, field: str, *, above: bool, at_most: Decimal | None = None) -> Decimal | None:
         """A number from 0 (`above`: more than 0) whose NaN, infinite or empty value counts as absent."""

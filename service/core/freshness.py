@@ -8,7 +8,7 @@ from __future__ import annotations
 from decimal import Decimal, localcontext
 
 from service.core.markets import MATH, Quote
-from service.core.orders import Intent, Order, OrderType
+from service.core.orders import Intent, Order, OrderType, SizingMethod
 from service.core.refusals import ExpiryReason
 
 _NS_PER_S = 1_000_000_000
@@ -50,6 +50,8 @@ def expiry(order: Order, *, now_ns: int, quote: Quote | None) -> ExpiryReason | 
         return None
     if quote is None or order.arrival_price is None or order.arrival_price <= 0:
         return ExpiryReason.NO_MARKET_DATA
-    if drift_bps(order.arrival_price, quote.for_side(order.side)) > order.max_drift_bps:
+    # A target learns its side after its price at arrival was noted; a middle is compared with a middle.
+    side = None if order.sizing.method is SizingMethod.TARGET else order.side
+    if drift_bps(order.arrival_price, quote.for_side(side)) > order.max_drift_bps:
         return ExpiryReason.PRICE_DRIFT
     return None

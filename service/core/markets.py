@@ -29,7 +29,8 @@ class Market(msgspec.Struct, frozen=True, kw_only=True):
     """One market in ccxt's unified naming: `BTC/USDT` on spot, `BTC/USDT:USDT` for a perpetual.
 
     `amount_step` (base units) and `price_tick` (quote units) are the smallest steps; `min_quantity` is base units,
-    `min_notional` quote units; `contract_size` base units a contract (1 on spot).
+    `min_notional` quote units; `contract_size` base units a contract (1 on spot). Markets whose contracts are not a
+    fixed number of base units (inverse ones) are not traded.
     """
 
     symbol: str
@@ -43,6 +44,10 @@ class Market(msgspec.Struct, frozen=True, kw_only=True):
     min_quantity: Decimal = Decimal(0)
     min_notional: Decimal = Decimal(0)
     order_types: frozenset[OrderType] = frozenset(OrderType)
+
+    def contracts(self, quantity: Decimal) -> Decimal | None:
+        """Base units as contracts; None on spot, where there are none."""
+        return MATH.divide(quantity, self.contract_size) if self.type is MarketType.SWAP else None
 
     def round_quantity(self, quantity: Decimal) -> Decimal:
         """Down to the step: never more than was asked."""
@@ -65,9 +70,18 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True):
     def mid(self) -> Decimal:
         return MATH.divide(MATH.add(self.bid, self.ask), Decimal(2))
 
-    def for_side(self, side: Side) -> Decimal:
-        """The price that a market order of this side meets."""
+    def for_side(self, side: Side | None) -> Decimal:
+        """The price that a market order of this side meets; the middle while the side is not known."""
+        if side is None:
+            return self.mid
         return self.ask if side is Side.BUY else self.bid
+
+
+class Position(msgspec.Struct, frozen=True):
+    """What is held of a swap: base units, negative when short."""
+
+    symbol: str
+    quantity: Decimal
 
 
 class Balance(msgspec.Struct, frozen=True):

@@ -36,6 +36,13 @@ class Intent(StrEnum):
     EXIT = "exit"
 
 
+class Action(StrEnum):
+    """What an alert makes: an order at the exchange, or the cancelling of those that rest there."""
+
+    PLACE = "place"
+    CANCEL = "cancel"
+
+
 class OrderStatus(StrEnum):
     """DENIED is our refusal before any exchange; REJECTED is the exchange's."""
 
@@ -112,25 +119,22 @@ def is_allowed(from_status: OrderStatus, to_status: OrderStatus) -> bool:
     return to_status in TRANSITIONS[from_status]
 
 
-def may_reopen(status: OrderStatus) -> bool:
-    """Whether a final state can still be corrected by a fact from the exchange."""
-    return status in FINAL and bool(TRANSITIONS[status])
-
-
 class SizingMethod(StrEnum):
-    """How an alert says how much; the first two name an absolute size."""
+    """How an alert says how much; the first two name an absolute size, the last the position to end with."""
 
     EXPLICIT = "explicit"
     QUOTE_AMOUNT = "quote_amount"
     FIXED_PERCENTAGE = "fixed_percentage"
     RISK_BASED = "risk_based"
     VOLATILITY_ADJUSTED = "volatility_adjusted"
+    TARGET = "target"
 
 
 class Sizing(msgspec.Struct, frozen=True, kw_only=True):
     """How much to trade.
 
-    `value` is base units (explicit), quote units (quote_amount) or percent (the others); `stop` is the price at
+    `value` is base units (explicit), quote units (quote_amount), base units of the position to end with, negative
+    for a short one (target), or percent (the others); `stop` is the price at
     which a risk-based position is given up; `atr` the average true range, in quote units, and `atr_multiple` how
     many of it lie between entry and exit.
     """
@@ -153,7 +157,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """What we want at the exchange, and what became of it.
 
     Quantities are base units, prices quote units a base unit, times Unix nanoseconds (UTC). The first block never
-    changes after the alert is journaled; the second is what transitions move.
+    changes after the alert is journaled; the second is what transitions move. While only the position can tell
+    (sizing by target), `side` is None and `reduce_only` no more than what was asked. `contracts` is the quantity as
+    the exchange counts it, where it counts in contracts. `settled` says that nothing more is expected of the order,
+    its fills included.
     """
 
     id: str
@@ -162,15 +169,14 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     exchange: str
     account: str
     symbol: str
-    side: Side
     order_type: OrderType
     sizing: Sizing
     intent: Intent
     received_ns: int
     trace: TraceContext
+    action: Action = Action.PLACE
     leg: Leg = Leg.ENTRY
     parent_id: str | None = None
-    reduce_only: bool = False
     price: Decimal | None = None
     stop_price: Decimal | None = None
     confidence: Decimal | None = None
@@ -184,7 +190,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     status: OrderStatus = OrderStatus.RECEIVED
     updated_ns: int
     version: int = 0
+    side: Side | None
+    reduce_only: bool = False
     quantity: Decimal | None = None
+    contracts: Decimal | None = None
     adjusted_from: Decimal | None = None
     filled_qty: Decimal = Decimal(0)
     average_price: Decimal | None = None
@@ -195,6 +204,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     submitted_ns: int | None = None
     cancel_requested: bool = False
     outcome_counted: bool = False
+    settled: bool = False
     last_span_id: str | None = None
 
     @property
@@ -213,6 +223,36 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
     fee: Decimal
     fee_currency: str
     ts_event_ns: int
+
+
+class Trade(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the account's executions as the exchange lists it; `id` is unique an account and symbol.
+
+    `client_order_id` is None where the exchange does not repeat it. Quantity is base units, price quote units a base
+    unit; a negative fee is a rebate.
+    """
+
+    id: str
+    exchange_order_id: str
+    client_order_id: str | None
+    symbol: str
+    quantity: Decimal
+    price: Decimal
+    fee: Decimal
+    fee_currency: str
+    ts_event_ns: int
+
+    def fill_of(self, client_order_id: str) -> Fill:
+        """The fill of the order with this client order id."""
+        return Fill(
+            id=self.id,
+            client_order_id=client_order_id,
+            quantity=self.quantity,
+            price=self.price,
+            fee=self.fee,
+            fee_currency=self.fee_currency,
+            ts_event_ns=self.ts_event_ns,
+        )
 
 
 class Transition(msgspec.Struct, frozen=True, kw_only=True):

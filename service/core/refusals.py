@@ -34,6 +34,7 @@ class DenialReason(StrEnum):
     ORDER_TYPE_UNSUPPORTED = "order_type_unsupported"
     PROTECTION_UNSUPPORTED = "protection_unsupported"
     REDUCE_ONLY_UNSUPPORTED = "reduce_only_unsupported"
+    POSITION_UNSUPPORTED = "position_unsupported"
     PRICE_BAND = "price_band"
     BELOW_MINIMUM = "below_minimum"
     ABOVE_MAXIMUM = "above_maximum"

@@ -6,7 +6,7 @@ from decimal import Decimal, localcontext
 
 from service.core.alerts import Alert
 from service.core.markets import MATH, Market, MarketType, Quote
-from service.core.orders import Intent, Leg, OrderType, Side
+from service.core.orders import Action, Intent, Leg, OrderType, Side, SizingMethod
 from service.core.refusals import DenialReason, Refusal
 
 HALT_OFF = 0
@@ -16,8 +16,11 @@ HALT_STOP = 2
 _NS_PER_S = 1_000_000_000
 
 
-def intent_of(side: Side, market_type: MarketType, reduce_only: bool, leg: Leg = Leg.ENTRY) -> Intent:  # noqa: FBT001 - a field
-    """EXIT for what can only reduce: reduce_only, the legs stop and target, and on spot every sell."""
+def intent_of(side: Side | None, market_type: MarketType, reduce_only: bool, leg: Leg = Leg.ENTRY) -> Intent:  # noqa: FBT001 - a field
+    """EXIT for what can only reduce: reduce_only, the legs stop and target, and on spot every sell.
+
+    A target other than flat, whose side is not known (None), may do anything: ENTRY.
+    """
     reduces = reduce_only or leg is not Leg.ENTRY or (market_type is MarketType.SPOT and side is Side.SELL)
     return Intent.EXIT if reduces else Intent.ENTRY
 
@@ -55,16 +58,21 @@ def check_confidence(confidence: Decimal | None, minimum: Decimal | None) -> Non
         )
 
 
-def check_halt(level: int, intent: Intent) -> None:
-    """Refuse under the kill switch (halted): entries from HALT_REDUCING on, everything under HALT_STOP."""
+def check_halt(level: int, intent: Intent, action: Action = Action.PLACE) -> None:
+    """Refuse under the kill switch (halted): entries from HALT_REDUCING on, everything but cancels under HALT_STOP."""
+    if action is Action.CANCEL:
+        return
     if level >= HALT_STOP:
-        raise Refusal(DenialReason.HALTED, "trading is stopped by the operator; send again after it is resumed")
+        raise Refusal(DenialReason.HALTED, "the operator allows only cancels; send again after the resume")
     if level >= HALT_REDUCING and intent is Intent.ENTRY:
         raise Refusal(DenialReason.HALTED, "the operator allows only orders that reduce; send again after the resume")
 
 
 def check_market(alert: Alert, market: Market) -> None:
-    """Refuse what the market does not have: order_type_unsupported, reduce_only_unsupported."""
+    """Refuse what the market does not have.
+
+    Raises `Refusal`: order_type_unsupported, reduce_only_unsupported, position_unsupported.
+    """
     if alert.order_type not in market.order_types:
         known = sorted(market.order_types)
         raise Refusal(
@@ -77,10 +85,16 @@ def check_market(alert: Alert, market: Market) -> None:
             DenialReason.REDUCE_ONLY_UNSUPPORTED,
             f"{market.symbol} is spot: a buy cannot reduce there; leave reduce_only out or name a perpetual",
         )
+    if alert.sizing.method is SizingMethod.TARGET and alert.sizing.value < 0 and market.type is MarketType.SPOT:
+        raise Refusal(
+            DenialReason.POSITION_UNSUPPORTED,
+            f"{market.symbol} is spot: nothing can be held short there; send flat, or name an account that trades "
+            "perpetuals",
+        )
 
 
 def check_price_band(
-    side: Side,
+    side: Side | None,
     order_type: OrderType,
     price: Decimal | None,
     stop_price: Decimal | None,
@@ -92,7 +106,7 @@ def check_price_band(
     Deep limits are legitimate, and so are triggers far away: the limit of a stop_loss or take_profit order is
     compared with its trigger, because that is where the market will be.
     """
-    if price is None or order_type is OrderType.MARKET:
+    if price is None or order_type is OrderType.MARKET or side is None:
         return
     market_price = quote.for_side(side)
     if order_type is not OrderType.LIMIT and stop_price is not None:
@@ -123,10 +137,22 @@ def check_size(
     problem = below_minimum(rounded, reference_price, market)
     if problem is not None:
         raise Refusal(DenialReason.BELOW_MINIMUM, problem, extra=_limits(market))
-    if reference_price is None or max_notional is None:
-        return
+    if reference_price is not None:
+        _check_maximum(rounded, reference_price, market, max_notional)
+
+
+def check_target(target: Decimal, reference_price: Decimal, market: Market, max_notional: Decimal | None) -> None:
+    """Refuse a position to end with that is worth more than `max_notional` quote units (above_maximum).
+
+    `target` is base units, below 0 for a short one. How much must be traded to get there, and so whether that is too
+    little, shows only when the position is read.
+    """
+    _check_maximum(market.round_quantity(target.copy_abs()), reference_price, market, max_notional)
+
+
+def _check_maximum(rounded: Decimal, reference_price: Decimal, market: Market, max_notional: Decimal | None) -> None:
     notional = MATH.multiply(rounded, reference_price)
-    if notional > max_notional:
+    if max_notional is not None and notional > max_notional:
         raise Refusal(
             DenialReason.ABOVE_MAXIMUM,
             f"{rounded} {market.base} is worth {notional} {market.quote}, at most {max_notional} is taken",

@@ -56,6 +56,25 @@ class SymbolTable:
         self._memo[text, market_type] = market
         return market
 
+    def resolve_traded(self, text: str, market_type: MarketType, account: str) -> Market:
+        """Like `resolve`, for an account that trades `market_type` and nothing else.
+
+        A name that says the other type is refused as unknown_symbol, with the same pair in the right type among
+        `extra["candidates"]`: what was meant for a perpetual is not bought on spot.
+        """
+        market = self.resolve(text, market_type=market_type)
+        if market.type is market_type:
+            return market
+        pair = f"{market.base}/{market.quote}".translate(_UPPER)
+        candidates = sorted(other.symbol for other in self._written[market_type].get(pair, ()))
+        hint = f"; of that type there is {' and '.join(candidates)}" if candidates else ""
+        raise Refusal(
+            DenialReason.UNKNOWN_SYMBOL,
+            f"{shown(text)} names the {market.type} market {market.symbol}, but account {account!r} trades "
+            f"{market_type}{hint}",
+            extra={"candidates": candidates},
+        )
+
     def _resolve(self, text: str, market_type: MarketType) -> Market:
         name = _without_chart(text.strip().translate(_UPPER))
         if ":" in name:

@@ -13,8 +13,8 @@ from typing import Protocol
 
 import msgspec
 
-from service.core.markets import Balance, Market, Quote
-from service.core.orders import Fill, OrderType, Side
+from service.core.markets import Balance, Market, MarketType, Position, Quote
+from service.core.orders import OrderType, Side, Trade
 from service.core.outcomes import ExchangeRules, InDoubt, LookUp, NotExecuted, OrderReport, Outcome, Refused
 
 
@@ -42,13 +42,17 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderRef(msgspec.Struct, frozen=True, kw_only=True):
-    """Enough to find an order again, on every exchange."""
+    """Enough to find an order again, on every exchange; all but the ids is for those that repeat no client id."""
 
     account: str
     symbol: str
     order_type: OrderType
     client_order_id: str
     exchange_order_id: str | None = None
+    side: Side | None = None
+    quantity: Decimal | None = None
+    price: Decimal | None = None
+    submitted_ns: int | None = None
 
 
 class ExchangeUnavailable(Exception):  # noqa: N818 - named for what is the case
@@ -77,14 +81,30 @@ class Exchange(Protocol):
         """By unified symbol; loaded by `start`."""
         ...
 
+    @property
+    def notes(self) -> Mapping[str, Sequence[str]]:
+        """By account, what its operator should know: settings of it that could not be compared, say."""
+        ...
+
+    def market_type(self, account: str) -> MarketType:
+        """What the account trades."""
+        ...
+
     async def start(self) -> None:
-        """Load markets and first prices."""
+        """Load markets and first prices, and compare the accounts with their settings.
+
+        Raises `ExchangeUnavailable`, or `ConfigurationError` for what the user must mend.
+        """
         ...
 
     async def close(self) -> None: ...
 
     def client_order_id(self, order_id: str) -> str:
         """Ours, in this exchange's format; the same for the same order id, always."""
+        ...
+
+    def is_ours(self, client_order_id: str) -> bool:
+        """Whether an id can only have been made by `client_order_id`; False where the format has no room for a mark."""
         ...
 
     def quote(self, symbol: str) -> Quote | None:
@@ -99,6 +119,10 @@ class Exchange(Protocol):
 
     async def fetch_balances(self, account: str) -> Mapping[str, Balance]: ...
 
+    async def fetch_positions(self, account: str) -> Mapping[str, Position]:
+        """By symbol, those that are not flat; none on spot."""
+        ...
+
     async def create_order(self, request: OrderRequest) -> Outcome:
         """Send once, never again by itself."""
         ...
@@ -109,10 +133,12 @@ class Exchange(Protocol):
         """By client order id."""
         ...
 
-    async def open_orders(self, account: str) -> Sequence[OrderReport]: ...
+    async def open_orders(self, account: str) -> Sequence[OrderReport]:
+        """All that rest, others' among them; an order without a client order id has an empty one."""
+        ...
 
-    async def fills_since(self, account: str, since_ns: int) -> Sequence[Fill]:
-        """Own executions with `ts_event_ns >= since_ns`, oldest first."""
+    async def fills_since(self, account: str, symbols: Sequence[str], since_ns: int) -> Sequence[Trade]:
+        """Own executions in these symbols with `ts_event_ns >= since_ns`, oldest first."""
         ...
 
     async def fetch_time(self) -> int:

@@ -12,13 +12,13 @@ from telemetry.facade import AttributeValue, SpanContext
 
 def identity(order: Order) -> dict[str, AttributeValue]:
     """What every span of an order carries."""
-    return {
+    known: dict[str, AttributeValue] = {} if order.side is None else {c.ATTR_ORDER_SIDE: order.side.value}
+    return known | {
         c.ATTR_ORDER_ID: order.id,
         c.ATTR_ORDER_CLIENT_ORDER_ID: order.client_order_id,
         c.ATTR_EXCHANGE_ID: order.exchange,
         c.ATTR_ACCOUNT_ID: order.account,
         c.ATTR_ORDER_SYMBOL: order.symbol,
-        c.ATTR_ORDER_SIDE: order.side.value,
         c.ATTR_ORDER_TYPE: order.order_type.value,
     }
 

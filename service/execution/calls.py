@@ -10,8 +10,8 @@ from typing import TypeVar
 
 from service.clock import Clock
 from service.core.breaker import Breaker, BreakerState
-from service.core.markets import Balance, Quote
-from service.core.orders import Fill
+from service.core.markets import Balance, Position, Quote
+from service.core.orders import Trade
 from service.core.outcomes import (
     Accepted,
     Found,
@@ -89,7 +89,7 @@ class ExchangeCalls:
                 log.exception("create_order raised", extra={"client_order_id": request.client_order_id})
                 outcome = InDoubt(cause=f"adapter error {type(error).__name__}")
             label = _outcome_label(outcome)
-            sent = not isinstance(outcome, NotExecuted)
+            sent = not isinstance(outcome, NotExecuted) or outcome.cause in _PASSING
             span.set({c.ATTR_EXCHANGE_OUTCOME: label, c.ATTR_EXCHANGE_REQUEST_SENT: sent})
             self._account_for(endpoint, started, outcome, span)
             self._telemetry.add(c.ORDER_ATTEMPTS, exchange=self.name, outcome=label)
@@ -133,8 +133,11 @@ class ExchangeCalls:
         self._account_for("look_up", started, result, span)
         return None if isinstance(result, Unanswered) else result
 
-    async def fetch_balances(self, account: str, attributes: Attributes) -> Mapping[str, Balance]:
+    async def fetch_balances(self, account: str, attributes: Attributes | None) -> Mapping[str, Balance]:
         return await self._read("fetch_balances", lambda: self.exchange.fetch_balances(account), attributes)
+
+    async def fetch_positions(self, account: str, attributes: Attributes | None) -> Mapping[str, Position]:
+        return await self._read("fetch_positions", lambda: self.exchange.fetch_positions(account), attributes)
 
     async def fetch_quote(self, symbol: str, attributes: Attributes) -> Quote:
         return await self._read("fetch_quote", lambda: self.exchange.fetch_quote(symbol), attributes)
@@ -142,8 +145,8 @@ class ExchangeCalls:
     async def open_orders(self, account: str) -> Sequence[OrderReport]:
         return await self._read("open_orders", lambda: self.exchange.open_orders(account), None)
 
-    async def fills_since(self, account: str, since_ns: int) -> Sequence[Fill]:
-        return await self._read("fills_since", lambda: self.exchange.fills_since(account, since_ns), None)
+    async def fills_since(self, account: str, symbols: Sequence[str], since_ns: int) -> Sequence[Trade]:
+        return await self._read("fills_since", lambda: self.exchange.fills_since(account, symbols, since_ns), None)
 
     async def fetch_time(self) -> int:
         return await self._read("fetch_time", self.exchange.fetch_time, None)

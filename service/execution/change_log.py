@@ -26,7 +26,7 @@ def log_change(_: LiveOrder, change: Change) -> None:
                 "client_order_id": after.client_order_id,
                 "account": after.account,
                 "symbol": after.symbol,
-                "side": after.side.value,
+                "side": None if after.side is None else after.side.value,
                 "filled_qty": f"{after.filled_qty:f}",
                 "reason": after.reason,
             },

@@ -1,17 +1,20 @@
 """The follower: watches what rests at the exchange, and cancels what is to be canceled.
 
 One read of the open orders an account and round, not one an order; an order that is not among them is looked up.
+Fills come from the account's own trades, read for all orders that lack some at once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 from service.clock import Clock
-from service.core.orders import RESTING, Order, OrderStatus
-from service.core.outcomes import Found, NotExecuted, OrderReport, Refused, absence_provable_at
+from service.core.markets import MATH
+from service.core.orders import RESTING, Fill, Order, OrderStatus, Trade
+from service.core.outcomes import Found, NotExecuted, NotFound, OrderReport, Refused, absence_provable_at
 from service.exchanges.protocol import ExchangeUnavailable, Priority
 from service.execution import attributes
 from service.execution.calls import ExchangeCalls
@@ -26,11 +29,14 @@ log = logging.getLogger(__name__)
 _S = OrderStatus
 _ABSENT_EVERY_S = 60.0
 _ABSENT_FOR_NS = 86_400 * 1_000_000_000
+_CLOCKS_DIFFER_NS = 60 * 1_000_000_000
+_CANCEL_MARGIN_NS = 1_000_000_000
+_LONGEST_PAUSE_S = 5.0
 _OPEN = frozenset({_S.ACCEPTED, _S.TRIGGERED, _S.PARTIALLY_FILLED})
 
 
 class Follower:
-    """Follows the resting orders of every account, every `interval` seconds."""
+    """Follows the orders of every account, every so many seconds (`intervals`, by account)."""
 
     def __init__(
         self,
@@ -39,45 +45,74 @@ class Follower:
         accounts: Mapping[str, ExchangeCalls],
         telemetry: Telemetry,
         clock: Clock,
-        interval: float,
+        intervals: Mapping[str, float],
     ) -> None:
         self._register = register
         self._accounts = accounts
         self._telemetry = telemetry
         self._clock = clock
-        self._interval = interval
-        self._absent_asked_ns = clock.monotonic_ns()
+        self._intervals = intervals
 
     async def run(self) -> None:
         """Until cancelled."""
         await asyncio.gather(*(self._follow(account) for account in self._accounts), self._watch_absent())
 
     async def _follow(self, account: str) -> None:
+        pause = self._intervals[account]
         while True:
-            await asyncio.sleep(self._interval)
+            await asyncio.sleep(pause)
             try:
                 await self.round(account)
+                pause = self._intervals[account]
             except (ExchangeUnavailable, JournalUnavailable) as error:
-                log.warning("following %s: %s", account, error)
+                pause = max(min(pause * 2, _LONGEST_PAUSE_S), self._intervals[account])
+                log.warning("following %s: %s; again in %g s", account, error, pause)
             except Exception:  # the follower must outlive any one order's defect; the order stays as journaled
                 log.exception("following %s failed", account)
 
     async def round(self, account: str) -> None:
-        """Bring every resting order of the account up to the exchange's state."""
-        resting = [(live, live.order.version) for live in self._register.resting(account)]
-        if not resting:
-            return
+        """Bring every order of the account that rests, or lacks fills, up to the exchange's state."""
         calls = self._accounts[account]
+        resting = [(live, live.order.version) for live in self._register.resting(account)]
+        if resting:
+            await calls.exchange.slot(account, Priority.FOLLOW)
+            reports = {report.client_order_id: report for report in await calls.open_orders(account)}
+            for live, version in resting:
+                await self._follow_one(live, version, reports.get(live.order.client_order_id), calls)
+        await self._read_fills(account, calls)
+
+    async def _read_fills(self, account: str, calls: ExchangeCalls) -> None:
+        """What was executed of the orders that lack fills, or may still get some after their end."""
+        ended = self._register.unsettled(account)
+        lacking = [live for live in (*ended, *self._register.resting(account)) if live.lacks_fills or live in ended]
+        if not lacking:
+            return
+        symbols = sorted({live.order.symbol for live in lacking})
+        since_ns = min(live.order.submitted_ns or live.order.received_ns for live in lacking) - _CLOCKS_DIFFER_NS
         await calls.exchange.slot(account, Priority.FOLLOW)
-        reports = {report.client_order_id: report for report in await calls.open_orders(account)}
-        for live, version in resting:
-            await self._follow_one(live, version, reports.get(live.order.client_order_id), calls)
+        trades = await calls.fills_since(account, symbols, since_ns)
+        for live in lacking:
+            await self._add_fills(live, [trade for trade in trades if _is_of(trade, live.order)])
+
+    async def _add_fills(self, live: LiveOrder, trades: Sequence[Trade]) -> None:
+        """Journal the fills that are not known yet, or that there are no more to wait for."""
+        async with live.lock:
+            fills = tuple(trade.fill_of(live.order.client_order_id) for trade in trades)
+            fresh = tuple(fill for fill in fills if fill.id not in live.fill_ids)
+            if fresh:
+                with self._telemetry.span(
+                    c.SPAN_ORDER_UPDATE, attributes.identity(live.order), parent=attributes.trace_of(live.order)
+                ) as span:
+                    await self._register.apply(live, report_of_fills(live.order, fills), span)
+            await self._register.settle_if_over(live)
 
     async def _follow_one(
         self, live: LiveOrder, version: int, report: OrderReport | None, calls: ExchangeCalls
     ) -> None:
         if report is None:
             report = await self._look_up(live, calls)
+        else:
+            live.missing_since_ns = None
         # A report read before a change of the order says nothing about the order after it.
         if report is not None and live.order.version == version:
             await self._update(live, report)
@@ -92,6 +127,10 @@ class Follower:
     async def _look_up(self, live: LiveOrder, calls: ExchangeCalls) -> OrderReport | None:
         await calls.exchange.slot(live.order.account, Priority.FOLLOW)
         answer = await calls.look_up(reference(live.order), None)
+        if isinstance(answer, NotFound):
+            live.missing_since_ns = live.missing_since_ns or self._clock.monotonic_ns()
+        elif isinstance(answer, Found):
+            live.missing_since_ns = None
         return answer.report if isinstance(answer, Found) else None
 
     async def _update(self, live: LiveOrder, report: OrderReport) -> None:
@@ -115,7 +154,8 @@ class Follower:
                 if live.order.status is not _S.ABSENT or live.executing:
                     continue
                 if self._clock.now_ns() - live.order.updated_ns > _ABSENT_FOR_NS:
-                    self._register.live.pop(live.order.id, None)
+                    async with live.lock:
+                        await self._register.note(live, settled=True)
                     continue
                 report = await self._look_up(live, self._accounts[live.order.account])
                 if report is not None:
@@ -144,7 +184,7 @@ class Follower:
         if live.cancel_sent_ns is None:
             return True
         over_at = absence_provable_at(live.cancel_sent_ns, calls.exchange.rules)
-        return over_at is not None and self._clock.monotonic_ns() >= over_at + int(self._interval * 1e9)
+        return over_at is not None and self._clock.monotonic_ns() >= over_at + _CANCEL_MARGIN_NS
 
     async def _send_cancel(self, live: LiveOrder) -> None:
         calls = self._accounts[live.order.account]
@@ -165,6 +205,32 @@ class Follower:
                         await self._register.move(live, outcome.status, reason="cancel_refused", cancel_requested=False)
                 elif isinstance(outcome, NotExecuted):
                     live.cancel_sent_ns = None  # the next round sends it
+
+
+def report_of_fills(order: Order, fills: Sequence[Fill]) -> OrderReport:
+    """What an order's fills alone tell of it; its state changes only where they make it whole."""
+    filled = sum((fill.quantity for fill in fills), Decimal(0))
+    whole = order.quantity is not None and filled >= order.quantity
+    ended_so = order.status if order.status is _S.FILLED else _S.PARTIALLY_FILLED
+    worth = sum((fill.quantity * fill.price for fill in fills), Decimal(0))
+    return OrderReport(
+        client_order_id=order.client_order_id,
+        exchange_order_id=order.exchange_order_id or "",
+        symbol=order.symbol,
+        status=_S.FILLED if whole else ended_so,
+        filled_qty=filled,
+        average_price=MATH.divide(worth, filled) if filled >= order.filled_qty else None,
+        ts_event_ns=max(fill.ts_event_ns for fill in fills),
+        fills=tuple(fills),
+    )
+
+
+def _is_of(trade: Trade, order: Order) -> bool:
+    if trade.symbol != order.symbol:
+        return False
+    if trade.client_order_id:
+        return trade.client_order_id == order.client_order_id
+    return trade.exchange_order_id == order.exchange_order_id
 
 
 def _is_pending(live: LiveOrder) -> bool:

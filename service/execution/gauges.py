@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from service.clock import Clock
 from service.core.orders import RESTING, OrderStatus
 from service.execution.calls import ExchangeCalls
+from service.execution.comparison import Comparison
 from service.execution.halts import ALL, Halts
 from service.execution.monitor import Monitor
 from service.execution.register import LiveOrder, Register
@@ -32,6 +33,7 @@ class Gauges:
         halts: Halts,
         monitor: Monitor,
         sweeper: Sweeper,
+        comparison: Comparison,
         journal: Journal,
         clock: Clock,
     ) -> None:
@@ -41,6 +43,7 @@ class Gauges:
         self._halts = halts
         self._monitor = monitor
         self._sweeper = sweeper
+        self._comparison = comparison
         self._journal = journal
         self._clock = clock
 
@@ -84,10 +87,11 @@ class Gauges:
         return [(age, {"exchange": name}) for name, age in ages.items()]
 
     def _findings(self) -> Points:
-        facts = self._register.impossible_facts
-        return [
-            (float(facts.get(name, 0)), {"exchange": name, "kind": "impossible_transition"}) for name in self._exchanges
-        ]
+        points = []
+        for name in self._exchanges:
+            counts = self._comparison.counts(name)
+            points += [(float(counts[kind]), {"exchange": name, "kind": kind}) for kind in c.FINDING_KIND.values]
+        return points
 
     def _unsent(self) -> list[LiveOrder]:
         return [live for live in self._live() if live.order.status is OrderStatus.RECEIVED]

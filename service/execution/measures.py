@@ -10,6 +10,7 @@ from service.core.orders import FINAL, Fill, Order, OrderStatus, Side, SizingMet
 from service.core.sizing import Sized
 from service.execution.register import OUTCOME_UNKNOWN, Change, LiveOrder
 from telemetry import conventions as c
+from telemetry.conventions import UNKNOWN
 from telemetry.facade import Telemetry
 
 ON_TIME_NS = 30_000_000_000
@@ -18,6 +19,7 @@ ON_TIME_NS = 30_000_000_000
 USD = frozenset({"USD", "USDT"})
 """Currencies that count as one dollar a unit; others have no conversion and are counted as such."""
 
+_EXPLICIT = frozenset({SizingMethod.EXPLICIT, SizingMethod.QUOTE_AMOUNT, SizingMethod.TARGET})
 _S = OrderStatus
 _UNSENT = {_S.DENIED: "denied", _S.EXPIRED: "expired", _S.CANCELED: "canceled"}
 
@@ -44,12 +46,12 @@ class OrderMeasures:
         """An order is about to be sent with this size."""
         if sized.percent_of_equity is not None:
             method = order.sizing.method
-            label = SizingMethod.EXPLICIT if method is SizingMethod.QUOTE_AMOUNT else method
+            label = SizingMethod.EXPLICIT if method in _EXPLICIT else method
             self._telemetry.record(c.POSITION_SIZE_PCT, sized.percent_of_equity, method=label.value)
         usd = self._usd(sized.quantity * quote.mid, order.symbol.partition("/")[2].partition(":")[0])
         if usd is not None:
             self._telemetry.record(
-                c.ORDER_SIZE_USD, usd, exchange=order.exchange, symbol=order.symbol, side=order.side.value
+                c.ORDER_SIZE_USD, usd, exchange=order.exchange, symbol=order.symbol, side=sized.side.value
             )
 
     def __call__(self, live: LiveOrder, change: Change) -> None:
@@ -82,7 +84,7 @@ class OrderMeasures:
             c.ORDERS,
             exchange=after.exchange,
             symbol=after.symbol,
-            side=after.side.value,
+            side=UNKNOWN if after.side is None else after.side.value,
             order_type=after.order_type.value,
             status=after.status.value,
         )
@@ -107,7 +109,7 @@ class OrderMeasures:
     def _measure_fill(self, live: LiveOrder, order: Order) -> None:
         seconds = (self._clock.monotonic_ns() - live.received_monotonic_ns) / 1e9
         self._telemetry.record(c.FILL_LATENCY, seconds, exchange=order.exchange, order_type=order.order_type.value)
-        if order.average_price is None or not order.arrival_price:
+        if order.average_price is None or not order.arrival_price or order.side is None:
             return
         bps = (order.average_price - order.arrival_price) / order.arrival_price * 10_000
         adverse = bps if order.side is Side.BUY else -bps

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from decimal import Decimal
 from typing import Any
 
 from service.clock import Clock
 from service.core.orders import EXCHANGE_STATES, FINAL, Order, OrderStatus
+from service.exchanges.protocol import ExchangeUnavailable
 from service.execution import attributes
+from service.execution.comparison import Comparison
 from service.execution.follower import Follower
 from service.execution.halts import ALL, Halts
 from service.execution.register import LiveOrder, Register
@@ -43,6 +46,7 @@ class Operations:
         follower: Follower,
         sweeper: Sweeper,
         halts: Halts,
+        comparison: Comparison,
         accounts: frozenset[str],
         telemetry: Telemetry,
         clock: Clock,
@@ -52,6 +56,7 @@ class Operations:
         self._follower = follower
         self._sweeper = sweeper
         self._halts = halts
+        self._comparison = comparison
         self._accounts = accounts
         self._telemetry = telemetry
         self._clock = clock
@@ -83,6 +88,20 @@ class Operations:
         await self._halts.set(account, level, self._event("halt", client, f"{account} {level.name.lower()}"))
         self._count_audit(client)
         return 0 if level is HaltLevel.OFF else await self._sweeper.expire_halted()
+
+    async def compare(self, client: str) -> dict[str, str]:
+        """Compare every account with its exchange now; accounts that could not be, with the reason."""
+        await self._audit("compare", client, "exchange and journal")
+        results = await asyncio.gather(
+            *(self._comparison.compare(account) for account in self._accounts), return_exceptions=True
+        )
+        errors: dict[str, str] = {}
+        for account, result in zip(self._accounts, results, strict=True):
+            if isinstance(result, ExchangeUnavailable):
+                errors[account] = str(result)
+            elif isinstance(result, BaseException):
+                raise result
+        return errors
 
     def halt_names(self) -> dict[str, str]:
         return self._halts.names()

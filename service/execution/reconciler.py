@@ -11,7 +11,7 @@ import logging
 from collections.abc import Mapping
 
 from service.clock import Clock
-from service.core.orders import Order, OrderStatus
+from service.core.orders import Order, OrderStatus, SizingMethod
 from service.core.outcomes import Found, RejectReason, absence_provable_at, may_resend_after_absence
 from service.exchanges.protocol import OrderRef, Priority
 from service.execution import attributes
@@ -100,7 +100,8 @@ class Reconciler:
                 return "not_found"
             # An exchange that calls the id used and knows no such order contradicts itself: sending more cannot help.
             used = live.order.reason == RejectReason.DUPLICATE_CLIENT_ORDER_ID
-            resend = may_resend_after_absence(calls.exchange.rules) and not used
+            rules, closes = calls.exchange.rules, closes_position(order)
+            resend = may_resend_after_absence(rules, closes_position=closes) and not used
             await self._register.move(live, _S.ABSENT, reason=RESEND if resend else ABSENT, conclusive=not resend)
             return "absent"
 
@@ -116,6 +117,12 @@ async def _wait_at_most(live: LiveOrder, seconds: float) -> None:
         pass
 
 
+def closes_position(order: Order) -> bool:
+    """Whether the order is reduce-only on a perpetual over the whole position."""
+    is_swap = ":" in order.symbol
+    return is_swap and order.reduce_only and order.sizing.method is SizingMethod.TARGET and order.sizing.value == 0
+
+
 def reference(order: Order) -> OrderRef:
     """How to ask an exchange for this order."""
     return OrderRef(
@@ -124,4 +131,8 @@ def reference(order: Order) -> OrderRef:
         order_type=order.order_type,
         client_order_id=order.client_order_id,
         exchange_order_id=order.exchange_order_id,
+        side=order.side,
+        quantity=order.quantity,
+        price=order.price,
+        submitted_ns=order.submitted_ns,
     )

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from service.clock import Clock
 from service.core.orders import (
-    FINAL,
     RESTING,
     UNCERTAIN,
     Fill,
@@ -26,7 +26,8 @@ from service.core.orders import (
     is_allowed,
 )
 from service.core.outcomes import OrderReport
-from service.core.reports import effect_of
+from service.core.reports import Effect, effect_of
+from service.core.settling import ENDED, is_settled
 from service.execution import attributes
 from service.journal.protocol import Journal
 from telemetry import conventions as c
@@ -38,7 +39,10 @@ OUTCOME_UNKNOWN = frozenset({OrderStatus.RECEIVED, OrderStatus.SUBMITTED, OrderS
 
 
 class LiveOrder:
-    """An order that is not done, with what only this process needs of it."""
+    """An order that is not settled, with what only this process needs of it.
+
+    Times are monotonic nanoseconds. `missing_since_ns`: since when the exchange knows no such order though it rested.
+    """
 
     __slots__ = (
         "cancel_sent_ns",
@@ -46,18 +50,23 @@ class LiveOrder:
         "doubt_since_ns",
         "executing",
         "fill_ids",
+        "fills_qty",
         "lock",
+        "missing_since_ns",
         "order",
         "received_monotonic_ns",
     )
 
-    def __init__(self, order: Order, received_monotonic_ns: int, fill_ids: Iterable[str] = ()) -> None:
+    def __init__(self, order: Order, received_monotonic_ns: int, fills: Iterable[Fill] = ()) -> None:
         self.order = order
         self.received_monotonic_ns = received_monotonic_ns
         self.lock = asyncio.Lock()
         self.changed = asyncio.Event()
-        self.fill_ids = set(fill_ids)
+        self.fill_ids: set[str] = set()
+        self.fills_qty = Decimal(0)
+        self.add_fills(fills)
         self.executing = False
+        self.missing_since_ns: int | None = None
         self.doubt_since_ns: int | None = None
         self.cancel_sent_ns: int | None = None
 
@@ -69,6 +78,18 @@ class LiveOrder:
     @property
     def outcome_known(self) -> bool:
         return self.order.status not in OUTCOME_UNKNOWN
+
+    @property
+    def lacks_fills(self) -> bool:
+        """Whether more was filled than the known fills tell."""
+        return self.order.filled_qty > self.fills_qty
+
+    def add_fills(self, fills: Iterable[Fill]) -> None:
+        """Each once, by its trade id."""
+        for fill in fills:
+            if fill.id not in self.fill_ids:
+                self.fill_ids.add(fill.id)
+                self.fills_qty += fill.quantity
 
     async def wait_change(self) -> None:
         """Return after the next change of the order."""
@@ -93,22 +114,33 @@ Observer = Callable[[LiveOrder, Change], None]
 
 
 class Register:
-    def __init__(self, journal: Journal, telemetry: Telemetry, clock: Clock) -> None:
+    """`settling_ns` by exchange: how long after an order's end fills of it may still come in."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        telemetry: Telemetry,
+        clock: Clock,
+        settling_ns: Mapping[str, int],
+    ) -> None:
         self._journal = journal
+        self._settling_ns = settling_ns
         self._telemetry = telemetry
         self._clock = clock
         self._observers: list[Observer] = []
         self.live: dict[str, LiveOrder] = {}
+        self.executed_ns: dict[tuple[str, str], int] = {}
+        """When an execution was last seen, monotonic, by account and symbol."""
         self.impossible_facts: dict[str, int] = {}
 
     def observe(self, observer: Observer) -> None:
         """Call `observer` after each journaled change; it must not raise or wait."""
         self._observers.append(observer)
 
-    def track(self, order: Order, fill_ids: Iterable[str] = ()) -> LiveOrder:
+    def track(self, order: Order, fills: Iterable[Fill] = ()) -> LiveOrder:
         """Begin to follow an order that is in the journal."""
         age_ns = max(0, self._clock.now_ns() - order.received_ns)
-        live = LiveOrder(order, self._clock.monotonic_ns() - age_ns, fill_ids)
+        live = LiveOrder(order, self._clock.monotonic_ns() - age_ns, fills)
         if live.uncertain:
             # Its request left before the end of the process that sent it, so before now.
             live.doubt_since_ns = self._clock.monotonic_ns()
@@ -123,6 +155,16 @@ class Register:
 
     def resting(self, account: str) -> list[LiveOrder]:
         return [x for x in self.live.values() if x.order.account == account and x.order.status in RESTING]
+
+    def of_symbol(self, account: str, symbol: str) -> list[LiveOrder]:
+        return [x for x in self.live.values() if x.order.account == account and x.order.symbol == symbol]
+
+    def unsettled(self, account: str) -> list[LiveOrder]:
+        """Ended at the exchange, but more fills may come, or some that are known of are still to be read."""
+        return [x for x in self.live.values() if x.order.account == account and x.order.status in ENDED]
+
+    def settling_ns(self, exchange: str) -> int:
+        return self._settling_ns.get(exchange, 0)
 
     async def move(
         self,
@@ -145,6 +187,15 @@ class Register:
         """Change fields without a step. The caller holds `live.lock`."""
         await self._commit(live, msgspec.structs.replace(live.order, **fields), (), conclusive=True)
 
+    async def settle_if_over(self, live: LiveOrder) -> None:
+        """Let go of an ended order of which nothing more is expected. The caller holds `live.lock`."""
+        if not live.order.settled and self._settles(live, live.order, (), self._clock.now_ns()):
+            if live.lacks_fills:
+                missing = live.order.filled_qty - live.fills_qty
+                detail = f"the exchange tells no fills for {missing:f} of {live.order.filled_qty:f} filled"
+                await self._note_anomaly(live, "fills_missing", detail)
+            await self.note(live, settled=True)
+
     async def apply(self, live: LiveOrder, report: OrderReport, span: Span) -> bool:
         """The exchange's word; whether it changed anything. The caller holds `live.lock`."""
         before = live.order
@@ -154,13 +205,19 @@ class Register:
             await self._note_impossible(live, report)
         if not effect.changed and not fills:
             return False
+        await self._apply(live, effect, report, fills)
+        span.set(attributes.outcome(live.order) | attributes.fees(fills))
+        return True
+
+    async def _apply(self, live: LiveOrder, effect: Effect, report: OrderReport, fills: tuple[Fill, ...]) -> None:
+        if _overfills(live.order, effect.order):
+            detail = f"{effect.order.filled_qty:f} filled, {live.order.quantity:f} ordered"
+            await self._note_anomaly(live, "overfilled", detail)
         after = effect.order
         if effect.to_status is not None:
             reason = report.reject_reason.value if report.reject_reason else None
             after = msgspec.structs.replace(after, status=effect.to_status, reason=reason, detail=None)
         await self._commit(live, after, fills, conclusive=True)
-        span.set(attributes.outcome(live.order) | attributes.fees(fills))
-        return True
 
     async def _commit(self, live: LiveOrder, after: Order, fills: tuple[Fill, ...], *, conclusive: bool) -> None:
         before = live.order
@@ -174,6 +231,7 @@ class Register:
                 updated_ns=now_ns,
                 last_span_id=span.context.span_id,
                 outcome_counted=after.outcome_counted or (conclusive and after.status not in OUTCOME_UNKNOWN),
+                settled=after.settled or self._settles(live, after, fills, now_ns),
             )
             transition = None
             if after.status is not before.status:
@@ -194,12 +252,20 @@ class Register:
             # Only the end of the process cancels this; the next start then reads from the journal how it ended.
             commit = await self._journal.record(after, transition, fills)
             span.set(attributes.commit(commit, "record") | attributes.outcome(after))
-        live.fill_ids.update(fill.id for fill in fills)
+        live.add_fills(fills)
+        if fills or after.filled_qty != before.filled_qty:
+            self.executed_ns[after.account, after.symbol] = self._clock.monotonic_ns()
         live.replace(after)
         for observer in self._observers:
             observer(live, Change(before, after, fills, conclusive))
-        if after.status in FINAL and conclusive and after.status is not OrderStatus.ABSENT:
+        if after.settled:
             self.live.pop(after.id, None)
+
+    def _settles(self, live: LiveOrder, after: Order, fills: tuple[Fill, ...], now_ns: int) -> bool:
+        known = live.fills_qty + sum(fill.quantity for fill in fills if fill.id not in live.fill_ids)
+        ended_ns = live.order.updated_ns if live.order.status is after.status else now_ns
+        settling_ns = self.settling_ns(after.exchange)
+        return is_settled(after, fills_qty=known, ended_ns=ended_ns, now_ns=now_ns, settling_ns=settling_ns)
 
     def _parent(self, order: Order) -> SpanContext | None:
         """None inside a span of the order's own trace; else the SERVER span: no step may start a trace of its own."""
@@ -210,6 +276,16 @@ class Register:
     async def _note_impossible(self, live: LiveOrder, report: OrderReport) -> None:
         reported = f"{report.status} (filled {report.filled_qty:f})"
         detail = f"the exchange reports {reported} for an order that is {live.order.status}"
-        log.error("impossible transition: %s", detail, extra={"order_id": live.order.id})
+        await self._note_anomaly(live, "impossible_transition", detail)
+
+    async def _note_anomaly(self, live: LiveOrder, kind: str, detail: str) -> None:
+        """A fact that must not be: stored, counted for the alert rule, never dropped."""
+        log.error("%s: %s", kind, detail, extra={"order_id": live.order.id})
         self.impossible_facts[live.order.exchange] = self.impossible_facts.get(live.order.exchange, 0) + 1
-        await self._journal.record_anomaly(live.order.id, self._clock.now_ns(), "impossible_transition", detail)
+        await self._journal.record_anomaly(live.order.id, self._clock.now_ns(), kind, detail)
+
+
+def _overfills(before: Order, after: Order) -> bool:
+    """Whether a report first tells that more was filled than was ordered: a doubled order, most likely."""
+    ordered = before.quantity
+    return ordered is not None and before.filled_qty <= ordered < after.filled_qty

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from service.clock import Clock
 from service.core.orders import RESTING, Order, OrderStatus, Side
+from service.core.settling import ENDED
 from service.exchanges.protocol import Exchange
 from service.execution import attributes
 from service.execution.executor import Executor
@@ -49,7 +50,7 @@ async def resume(
             )
             continue
         fills = await journal.fills(order.id) if order.filled_qty else ()
-        live = register.track(order, (fill.id for fill in fills))
+        live = register.track(order, fills)
         with telemetry.span(
             c.SPAN_ORDER_RESUME,
             attributes.identity(order) | attributes.outcome(order),
@@ -68,7 +69,7 @@ async def _continue(
             await register.move(live, _S.IN_DOUBT, reason="restarted while submitted")
     if live.order.status is _S.IN_DOUBT:
         _reserve(live.order, funds, exchange)
-    if live.order.status not in RESTING:
+    if live.order.status not in RESTING | ENDED:
         executor.submit(live)
 
 

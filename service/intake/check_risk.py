@@ -6,9 +6,11 @@ from decimal import Decimal
 
 from service.clock import Clock
 from service.core import risk
-from service.core.orders import Order, SizingMethod
+from service.core.markets import Market, Quote
+from service.core.orders import Action, Intent, Order, SizingMethod
 from service.core.refusals import DenialReason, Refusal
 from service.execution.halts import Halts
+from service.intake.normalize import RETRY_AFTER_S
 from service.intake.request import Intake
 from telemetry import conventions as c
 from telemetry.facade import Telemetry
@@ -42,8 +44,10 @@ class CheckRisk:
             future_tolerance_ns=int(settings.future_tolerance * 1e9),
         )
         risk.check_confidence(order.confidence, settings.min_confidence)
-        risk.check_halt(self._halts.level(order.account), order.intent)
-        self._check_market(intake, order)
+        risk.check_halt(self._halts.level(order.account), order.intent, order.action)
+        # A cancel needs neither a market that is open nor a price: nothing is placed.
+        if order.action is Action.PLACE:
+            self._check_market(intake, order)
 
     def _check_market(self, intake: Intake, order: Order) -> None:
         alert, market, exchange = intake.alert, intake.market, intake.exchange
@@ -53,11 +57,13 @@ class CheckRisk:
         risk.check_market(alert, market)
         quote = exchange.quote(market.symbol)
         if quote is None:
+            if _needs_no_price(order):
+                return
             raise Refusal(
                 DenialReason.NO_MARKET_DATA,
                 f"no price of {market.symbol} is known at {exchange.name}; send it again when there is one",
                 status=503,
-                retry_after=5,
+                retry_after=RETRY_AFTER_S,
             )
         settings = intake.known.settings
         risk.check_price_band(
@@ -68,14 +74,26 @@ class CheckRisk:
             quote=quote,
             max_deviation_pct=settings.max_deviation_percent,
         )
-        reference = order.price or order.stop_price or quote.for_side(order.side)
-        risk.check_size(_quantity(order, reference), reference, market, max_notional=settings.max_notional)
+        _check_size(order, quote, market, settings.max_notional)
 
     def _count(self, intake: Intake, order: Order, reason: DenialReason) -> None:
         if reason is DenialReason.STALE:
             self._telemetry.add(c.WEBHOOK_STALE_REJECTED, source=intake.source_label, symbol=order.symbol)
         elif reason is DenialReason.LOW_CONFIDENCE:
             self._telemetry.add(c.WEBHOOK_CONFIDENCE_FILTERED, source=intake.source_label, symbol=order.symbol)
+
+
+def _needs_no_price(order: Order) -> bool:
+    """A way out at the market has no price and no size to check: it is not held up because none is known."""
+    return order.sizing.method is SizingMethod.TARGET and order.intent is Intent.EXIT
+
+
+def _check_size(order: Order, quote: Quote, market: Market, max_notional: Decimal | None) -> None:
+    reference = order.price or order.stop_price or quote.for_side(order.side)
+    if order.sizing.method is SizingMethod.TARGET:
+        risk.check_target(order.sizing.value, reference, market, max_notional)
+    else:
+        risk.check_size(_quantity(order, reference), reference, market, max_notional)
 
 
 def _quantity(order: Order, reference: Decimal) -> Decimal | None:

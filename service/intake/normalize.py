@@ -10,7 +10,7 @@ from service.core import risk
 from service.core.alerts import Alert
 from service.core.ids import new_order_id
 from service.core.markets import Market
-from service.core.orders import Intent, Order, OrderType, TraceContext
+from service.core.orders import Action, Intent, Order, OrderType, TraceContext
 from service.core.refusals import DenialReason, Refusal
 from service.core.symbols import SymbolTable
 from service.exchanges.protocol import Exchange
@@ -19,17 +19,41 @@ from service.settings import SourceSettings
 from telemetry import conventions as c
 from telemetry.facade import Telemetry
 
+RETRY_AFTER_S = 5
+"""When an alert is worth sending again that was refused because an exchange has told no markets or no price yet."""
+
+
+class Symbols:
+    """Each exchange's table of symbols, made anew when its markets were loaded anew."""
+
+    def __init__(self) -> None:
+        self._tables: dict[str, tuple[Mapping[str, Market], SymbolTable]] = {}
+
+    def of(self, exchange: Exchange) -> SymbolTable:
+        """Raises `Refusal` (no_market_data, 503) while the exchange has not told its markets yet."""
+        markets = exchange.markets
+        if not markets:
+            raise Refusal(
+                DenialReason.NO_MARKET_DATA,
+                f"{exchange.name} has not told its markets yet; send it again when it has",
+                status=503,
+                retry_after=RETRY_AFTER_S,
+            )
+        made_of, table = self._tables.get(exchange.name, (None, None))
+        if table is None or made_of is not markets:
+            table = SymbolTable(markets.values())
+            self._tables[exchange.name] = markets, table
+        return table
+
 
 class Normalize:
-    """`accounts` says at which exchange each account is; `symbols` is each exchange's table by its name."""
+    """`accounts` says at which exchange each account is."""
 
     span = c.SPAN_ORDER_NORMALIZE
 
-    def __init__(
-        self, accounts: Mapping[str, Exchange], symbols: Mapping[str, SymbolTable], telemetry: Telemetry
-    ) -> None:
+    def __init__(self, accounts: Mapping[str, Exchange], telemetry: Telemetry) -> None:
         self._accounts = accounts
-        self._symbols = symbols
+        self._symbols = Symbols()
         self._telemetry = telemetry
 
     async def __call__(self, intake: Intake) -> None:
@@ -37,7 +61,8 @@ class Normalize:
         assert alert is not None, "validated before"
         account = self._account(alert, intake.known.settings)
         exchange = self._accounts[account]
-        market = self._symbols[exchange.name].resolve(alert.symbol)
+        symbols = self._symbols.of(exchange)
+        market = symbols.resolve_traded(alert.symbol, exchange.market_type(account), account)
         if market.symbol != alert.symbol:
             self._telemetry.add(c.NORMALIZATION_OPERATIONS, operation_type="symbol")
         intake.exchange, intake.market = exchange, market
@@ -56,7 +81,8 @@ class Normalize:
     def _order(self, intake: Intake, alert: Alert, account: str, exchange: Exchange, market: Market) -> Order:
         settings = intake.known.settings
         order_id = new_order_id(intake.received_ns, os.urandom(10))
-        intent = risk.intent_of(alert.side, market.type, reduce_only=alert.reduce_only)
+        cancels = alert.action is Action.CANCEL
+        intent = Intent.EXIT if cancels else risk.intent_of(alert.side, market.type, reduce_only=alert.reduce_only)
         price, stop_price = self._rounded(market, alert.price), self._rounded(market, alert.stop_price)
         quote = exchange.quote(market.symbol)
         trace = intake.span.context
@@ -67,6 +93,7 @@ class Normalize:
             exchange=exchange.name,
             account=account,
             symbol=market.symbol,
+            action=alert.action,
             side=alert.side,
             order_type=alert.order_type,
             sizing=alert.sizing,

@@ -93,7 +93,8 @@ def _symbol(intake: Intake) -> str:
 
 
 def _side(intake: Intake) -> str:
-    return UNKNOWN if intake.alert is None else intake.alert.side.value
+    """Unknown before validation, and of an alert whose side only the position decides."""
+    return UNKNOWN if intake.alert is None or intake.alert.side is None else intake.alert.side.value
 
 
 def _status(intake: Intake, refusal: Refusal | None) -> str:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
+from typing import Any, cast
 from urllib.parse import quote
 
+from service.journal.holdings import SumHeld
 from service.journal.protocol import JournalForeign, JournalTooNew, JournalUnavailable
 from service.journal.queries import SQL
 
@@ -63,6 +66,8 @@ def migrate(path: Path) -> None:
                 "put the data directory on a local disk"
             )
         connection.executescript(SQL.configure)
+        # A script's transaction that is left open by an error ends with the connection, undone.
+        _provide_sum_held(connection)
         for script in SQL.migrations[version:]:
             connection.executescript(script)
         connection.execute(SQL.beat)
@@ -121,6 +126,12 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     )
     connection.row_factory = sqlite3.Row
     return connection
+
+
+def _provide_sum_held(connection: sqlite3.Connection) -> None:
+    # The type known to the checker takes one int and returns one; SQLite takes what `ARGUMENTS` says.
+    create_aggregate: Callable[[str, int, type[SumHeld]], None] = cast("Any", connection).create_aggregate
+    create_aggregate("sum_held", SumHeld.ARGUMENTS, SumHeld)
 
 
 def _version(connection: sqlite3.Connection, path: Path) -> int:

@@ -7,6 +7,7 @@ Every write is durable when its awaitable returns; many writes share one commit.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from enum import IntEnum
 from typing import NamedTuple, Protocol
 
@@ -91,6 +92,23 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True):
     trace_id: str | None = None
 
 
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an account at an exchange differs from what we know, or holds what is not ours.
+
+    `reference` is what the finding is about: a client or exchange order id, a symbol or a currency. It never holds a
+    secret. The times (Unix nanoseconds) are the journal's: what `replace_findings` is given there does not count.
+    """
+
+    exchange: str
+    account: str
+    kind: str
+    reference: str
+    symbol: str | None
+    detail: str
+    first_seen_ns: int = 0
+    last_seen_ns: int = 0
+
+
 class OrderQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Newest first; `after` is the id of the last order of the page before."""
 
@@ -113,7 +131,9 @@ class Journal(Protocol):
     async def record(self, order: Order, transition: Transition | None, fills: Sequence[Fill] = ()) -> Commit:
         """The order as it is now. `order.version` is one more than the journal's, else `StaleVersion`.
 
-        Fills already known by (exchange, account, symbol, id) are passed over.
+        Fills already known by (exchange, account, symbol, id) are passed over; the others move what the order's
+        source holds of the symbol, in the same transaction. Raises `JournalConflict` for fills of an order that
+        has no side, and for amounts that are not finite.
         """
         ...
 
@@ -125,6 +145,14 @@ class Journal(Protocol):
 
     async def set_halt(self, account: str, level: HaltLevel, event: AuditEvent) -> Commit:
         """`account` "*" means all of them."""
+        ...
+
+    async def replace_findings(self, account: str, exchange: str, findings: Sequence[Finding], now_ns: int) -> Commit:
+        """The account's findings are now exactly these.
+
+        One that was there before, by kind and reference, keeps the time at which it was first seen. Of two with the
+        same kind and reference the last is kept. Raises `JournalConflict` for a finding of another account.
+        """
         ...
 
     async def forget_expired_answers(self, now_ns: int) -> int:
@@ -141,18 +169,43 @@ class Journal(Protocol):
         """By order id, client order id or exchange order id."""
         ...
 
+    async def known_client_order_ids(self, exchange: str, account: str, ids: Sequence[str]) -> Mapping[str, Order]:
+        """Which of these client order ids the account's orders have, each with its order; others are missing."""
+        ...
+
     async def transitions(self, order_id: str) -> Sequence[Transition]: ...
 
     async def fills(self, order_id: str) -> Sequence[Fill]: ...
+
+    async def newest_fill_ns(self, exchange: str, account: str) -> int | None:
+        """`ts_event_ns` of the account's newest fill; None while it has none."""
+        ...
+
+    async def holding(self, *, source: str, exchange: str, account: str, symbol: str) -> Decimal:
+        """Base units that the source's fills leave it with: bought less sold, on spot less the fees in the base.
+
+        0 without fills; below 0 where it sold more than it had bought through us. Of a swap it is the part of the
+        position that went through us, which funding, liquidation and other hands do not show in.
+        """
+        ...
+
+    async def holdings(self, exchange: str, account: str) -> Mapping[str, Decimal]:
+        """What the account holds through us by symbol, all sources together; symbols without fills are missing."""
+        ...
+
+    async def findings(self) -> Sequence[Finding]:
+        """What the last comparisons found, by exchange, account, kind and reference."""
+        ...
 
     async def anomalies(self, order_id: str) -> Sequence[str]: ...
 
     async def list_orders(self, query: OrderQuery) -> Sequence[Order]: ...
 
     async def unfinished(self, now_ns: int | None = None) -> Sequence[Order]:
-        """Everything that a restart must look at, oldest first.
+        """Everything that a restart must look at, oldest first: what is not finished, or finished and not settled.
 
-        ABSENT orders are among them for a day after their last change, or for ever without `now_ns`.
+        ABSENT orders are among them while not settled, for a day after their last change, or for ever without
+        `now_ns`.
         """
         ...
 

@@ -1,10 +1,14 @@
-"""The journal's SQL by name: `SQL.insert_order` is the block `-- name: insert_order` of queries.sql."""
+"""The journal's SQL by name: `SQL.insert_order` is the block `-- name: insert_order` of queries.sql.
+
+The migrations are in schema.sql.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from importlib import resources
+from itertools import chain
 
 import msgspec
 
@@ -41,17 +45,26 @@ class Queries(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     update_order: str
     insert_transition: str
     insert_fill: str
+    put_holding: str
     insert_anomaly: str
     insert_audit: str
+    forget_findings: str
+    put_finding: str
     set_halt: str
     halts: str
     beat: str
 
     order_by_id: str
     order_by_client_order_id: str
+    order_of_account: str
     order_by_exchange_order_id: str
     transitions: str
     fills: str
+    newest_fill_ns: str
+    holding: str
+    holdings_of_account: str
+    findings: str
+    findings_of_account: str
     anomalies: str
     unfinished_orders: str
     newest_ids: str
@@ -62,15 +75,15 @@ class Queries(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     accounts_of_symbol: str
 
 
-def parse(text: str) -> Queries:
+def parse(*texts: str) -> Queries:
     """Raises ValueError for a name given twice and for migrations out of order, msgspec.ValidationError for others."""
     named: dict[str, object] = {}
     migrations: list[str] = []
-    for kind, name, sql in _blocks(text):
+    for kind, name, sql in chain.from_iterable(map(_blocks, texts)):
         if kind == "migration":
             migrations.append(sql)
             if int(name) != len(migrations):
-                raise ValueError(f"queries.sql: migration {name} stands where {len(migrations)} was expected")
+                raise ValueError(f"schema.sql: migration {name} stands where {len(migrations)} was expected")
         elif name in named:
             raise ValueError(f"queries.sql: the name {name} is given twice; give one of them another name")
         else:
@@ -83,4 +96,6 @@ def _blocks(text: str) -> Iterator[tuple[str, str, str]]:
     return ((kind, name, sql.strip()) for kind, name, sql in zip(pieces, pieces, pieces, strict=True))
 
 
-SQL = parse(resources.files("service.journal").joinpath("queries.sql").read_text(encoding="utf-8"))
+_FOLDER = resources.files("service.journal")
+
+SQL = parse(*(_FOLDER.joinpath(name).read_text(encoding="utf-8") for name in ("schema.sql", "queries.sql")))

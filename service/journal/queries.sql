@@ -1,154 +1,7 @@
--- All SQL of the journal. `-- name: x` begins the statement that the code calls SQL.x; `-- migration: n` begins the
--- script that takes a journal from version n - 1 to n, in one transaction that also sets the version.
+-- Every statement of the journal. `-- name: x` begins the one that the code calls SQL.x; the tables are in schema.sql.
 --
--- Decimals are TEXT exactly as Python writes them, so that they come back as they went in; times are Unix nanoseconds.
---
--- Orders, transitions, fills and answers are bound by position, in the order of the columns named: binding by name
--- made an insert of these many columns take a third longer.
-
--- migration: 1
-BEGIN IMMEDIATE;
-
--- "FILL"
-PRAGMA application_id = 1179208780;
-
-CREATE TABLE orders (
-    -- What never changes after the alert is journaled.
-    id TEXT PRIMARY KEY NOT NULL,
-    client_order_id TEXT NOT NULL,
-    source TEXT NOT NULL,
-    exchange TEXT NOT NULL,
-    account TEXT NOT NULL,
-    symbol TEXT NOT NULL,
-    side TEXT NOT NULL,
-    order_type TEXT NOT NULL,
-    sizing_method TEXT NOT NULL,
-    sizing_value TEXT NOT NULL,
-    sizing_stop TEXT,
-    sizing_atr TEXT,
-    sizing_atr_multiple TEXT,
-    intent TEXT NOT NULL,
-    received_ns INTEGER NOT NULL,
-    trace_id TEXT NOT NULL,
-    span_id TEXT NOT NULL,
-    leg TEXT NOT NULL,
-    parent_id TEXT,
-    reduce_only INTEGER NOT NULL,
-    price TEXT,
-    stop_price TEXT,
-    confidence TEXT,
-    tag TEXT,
-    comment TEXT,
-    alert_ts_ns INTEGER,
-    max_age_ns INTEGER,
-    max_drift_bps TEXT,
-    arrival_price TEXT,
-    -- What transitions move.
-    status TEXT NOT NULL,
-    updated_ns INTEGER NOT NULL,
-    version INTEGER NOT NULL,
-    quantity TEXT,
-    adjusted_from TEXT,
-    filled_qty TEXT NOT NULL,
-    average_price TEXT,
-    exchange_order_id TEXT,
-    reason TEXT,
-    detail TEXT,
-    attempts INTEGER NOT NULL,
-    submitted_ns INTEGER,
-    cancel_requested INTEGER NOT NULL,
-    outcome_counted INTEGER NOT NULL,
-    last_span_id TEXT,
-    -- ABSENT is not among them: its look-ups go on.
-    finished INTEGER GENERATED ALWAYS AS (status IN ('FILLED', 'DENIED', 'REJECTED', 'CANCELED', 'EXPIRED')) VIRTUAL,
-    UNIQUE (client_order_id, exchange, account)
-) STRICT;
-
--- Unfinished orders are few, whatever the number of finished ones: this index stays small.
-CREATE INDEX orders_unfinished ON orders (id) WHERE NOT finished;
-CREATE INDEX orders_by_exchange_order_id ON orders (exchange_order_id, id) WHERE exchange_order_id IS NOT NULL;
-
--- For listings. An order enters them once, when it is finished, so that no step before pays for them.
-CREATE INDEX orders_by_status ON orders (status, id) WHERE finished;
-CREATE INDEX orders_by_account ON orders (account, status, id) WHERE finished;
-CREATE INDEX orders_by_symbol ON orders (symbol, account, status, id) WHERE finished;
-
-CREATE TABLE transitions (
-    order_id TEXT NOT NULL REFERENCES orders (id),
-    version INTEGER NOT NULL,
-    ts_ns INTEGER NOT NULL,
-    from_status TEXT,
-    to_status TEXT NOT NULL,
-    reason TEXT,
-    detail TEXT,
-    span_id TEXT,
-    PRIMARY KEY (order_id, version)
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE fills (
-    exchange TEXT NOT NULL,
-    account TEXT NOT NULL,
-    symbol TEXT NOT NULL,
-    id TEXT NOT NULL,
-    order_id TEXT NOT NULL REFERENCES orders (id),
-    client_order_id TEXT NOT NULL,
-    quantity TEXT NOT NULL,
-    price TEXT NOT NULL,
-    fee TEXT NOT NULL,
-    fee_currency TEXT NOT NULL,
-    ts_event_ns INTEGER NOT NULL,
-    PRIMARY KEY (exchange, account, symbol, id)
-) STRICT, WITHOUT ROWID;
-
-CREATE INDEX fills_by_order ON fills (order_id, ts_event_ns);
-
-CREATE TABLE answers (
-    source TEXT NOT NULL,
-    key TEXT NOT NULL,
-    content_hash TEXT NOT NULL,
-    order_id TEXT NOT NULL,
-    trace_id TEXT NOT NULL,
-    span_id TEXT NOT NULL,
-    status INTEGER NOT NULL,
-    body BLOB NOT NULL,
-    created_ns INTEGER NOT NULL,
-    expires_ns INTEGER NOT NULL,
-    UNIQUE (source, key)
-) STRICT;
-
-CREATE INDEX answers_by_expiry ON answers (expires_ns);
-
-CREATE TABLE halts (
-    account TEXT PRIMARY KEY NOT NULL,
-    level INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE audit (
-    ts_ns INTEGER NOT NULL,
-    event_type TEXT NOT NULL,
-    client_ip TEXT NOT NULL,
-    result TEXT NOT NULL,
-    detail TEXT NOT NULL,
-    trace_id TEXT
-) STRICT;
-
--- Refers to no order: a fact is kept even if the order is unknown.
-CREATE TABLE anomalies (
-    order_id TEXT NOT NULL,
-    ts_ns INTEGER NOT NULL,
-    kind TEXT NOT NULL,
-    detail TEXT NOT NULL
-) STRICT;
-
-CREATE INDEX anomalies_by_order ON anomalies (order_id, ts_ns);
-
-CREATE TABLE heartbeat (
-    id INTEGER PRIMARY KEY CHECK (id = 1),
-    beats INTEGER NOT NULL
-) STRICT;
-
-PRAGMA user_version = 1;
-COMMIT;
+-- Orders, transitions, fills, holdings and answers are bound by position, in the order of the columns named: binding
+-- by name made an insert of these many columns take a third longer.
 
 -- name: application_id
 PRAGMA application_id;
@@ -220,19 +73,19 @@ DELETE FROM answers WHERE rowid IN (SELECT rowid FROM answers WHERE expires_ns <
 
 -- name: insert_order
 INSERT INTO orders (
-    id, client_order_id, source, exchange, account, symbol, side, order_type,
+    id, client_order_id, source, exchange, account, symbol, order_type,
     sizing_method, sizing_value, sizing_stop, sizing_atr, sizing_atr_multiple,
-    intent, received_ns, trace_id, span_id, leg, parent_id, reduce_only,
+    intent, received_ns, trace_id, span_id, action, leg, parent_id,
     price, stop_price, confidence, tag, comment, alert_ts_ns, max_age_ns, max_drift_bps, arrival_price,
-    status, updated_ns, version, quantity, adjusted_from, filled_qty, average_price, exchange_order_id,
-    reason, detail, attempts, submitted_ns, cancel_requested, outcome_counted, last_span_id
+    status, updated_ns, version, side, reduce_only, quantity, contracts, adjusted_from, filled_qty, average_price,
+    exchange_order_id, reason, detail, attempts, submitted_ns, cancel_requested, outcome_counted, settled, last_span_id
 ) VALUES (
-    ?, ?, ?, ?, ?, ?, ?, ?,
+    ?, ?, ?, ?, ?, ?, ?,
     ?, ?, ?, ?, ?,
     ?, ?, ?, ?, ?, ?, ?,
     ?, ?, ?, ?, ?, ?, ?, ?, ?,
-    ?, ?, ?, ?, ?, ?, ?, ?,
-    ?, ?, ?, ?, ?, ?, ?
+    ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+    ?, ?, ?, ?, ?, ?, ?, ?, ?
 );
 
 -- name: update_order
@@ -240,7 +93,10 @@ UPDATE orders SET
     status = ?,
     updated_ns = ?,
     version = ?,
+    side = ?,
+    reduce_only = ?,
     quantity = ?,
+    contracts = ?,
     adjusted_from = ?,
     filled_qty = ?,
     average_price = ?,
@@ -251,6 +107,7 @@ UPDATE orders SET
     submitted_ns = ?,
     cancel_requested = ?,
     outcome_counted = ?,
+    settled = ?,
     last_span_id = ?
 WHERE id = ? AND version = ? - 1;
 
@@ -266,6 +123,17 @@ INSERT INTO fills (
 )
 ON CONFLICT (exchange, account, symbol, id) DO NOTHING;
 
+-- name: holding
+SELECT quantity FROM holdings WHERE exchange = ? AND account = ? AND symbol = ? AND source = ?;
+
+-- name: holdings_of_account
+SELECT symbol, quantity FROM holdings WHERE exchange = :exchange AND account = :account;
+
+-- name: put_holding
+INSERT INTO holdings (exchange, account, symbol, source, quantity)
+VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (exchange, account, symbol, source) DO UPDATE SET quantity = excluded.quantity;
+
 -- name: insert_anomaly
 INSERT INTO anomalies (order_id, ts_ns, kind, detail) VALUES (:order_id, :ts_ns, :kind, :detail);
 
@@ -280,6 +148,20 @@ ON CONFLICT (account) DO UPDATE SET level = excluded.level;
 -- name: halts
 SELECT account, level FROM halts;
 
+-- name: findings
+SELECT * FROM findings ORDER BY exchange, account, kind, reference;
+
+-- name: findings_of_account
+SELECT kind, reference, first_seen_ns FROM findings WHERE exchange = :exchange AND account = :account;
+
+-- name: forget_findings
+DELETE FROM findings WHERE exchange = :exchange AND account = :account;
+
+-- name: put_finding
+-- An id that the exchange gave twice, to orders of two symbols, is one finding: the last.
+INSERT OR REPLACE INTO findings (exchange, account, kind, reference, symbol, detail, first_seen_ns, last_seen_ns)
+VALUES (:exchange, :account, :kind, :reference, :symbol, :detail, :first_seen_ns, :last_seen_ns);
+
 -- name: beat
 INSERT INTO heartbeat (id, beats) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET beats = beats + 1;
 
@@ -288,6 +170,9 @@ SELECT * FROM orders WHERE id = :reference;
 
 -- name: order_by_client_order_id
 SELECT * FROM orders WHERE client_order_id = :reference ORDER BY id DESC LIMIT 1;
+
+-- name: order_of_account
+SELECT * FROM orders WHERE client_order_id = :client_order_id AND exchange = :exchange AND account = :account;
 
 -- name: order_by_exchange_order_id
 SELECT * FROM orders WHERE exchange_order_id = :reference ORDER BY id DESC LIMIT 1;
@@ -298,12 +183,15 @@ SELECT * FROM transitions WHERE order_id = :order_id ORDER BY version;
 -- name: fills
 SELECT * FROM fills WHERE order_id = :order_id ORDER BY ts_event_ns, id;
 
+-- name: newest_fill_ns
+SELECT max(ts_event_ns) FROM fills WHERE exchange = :exchange AND account = :account;
+
 -- name: anomalies
 SELECT kind, detail FROM anomalies WHERE order_id = :order_id ORDER BY ts_ns, rowid;
 
 -- name: unfinished_orders
 SELECT * FROM orders
-WHERE NOT finished AND (status <> 'ABSENT' OR updated_ns > :absent_since_ns)
+WHERE unsettled AND (status <> 'ABSENT' OR (NOT settled AND updated_ns > :absent_since_ns))
 ORDER BY id;
 
 -- name: newest_ids
@@ -311,7 +199,7 @@ SELECT id FROM orders WHERE id < :after ORDER BY id DESC LIMIT :limit;
 
 -- name: unfinished_ids
 SELECT id FROM orders
-WHERE NOT finished
+WHERE unsettled
     AND id < :after
     AND status = :status
     AND (:symbol IS NULL OR symbol = :symbol)

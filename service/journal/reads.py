@@ -5,10 +5,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 
+from service.core.markets import MATH
 from service.core.orders import FINAL, Fill, Order, OrderStatus, Transition
 from service.journal import rows
-from service.journal.protocol import HaltLevel, OrderQuery, StoredAnswer
+from service.journal.protocol import Finding, HaltLevel, OrderQuery, StoredAnswer
 from service.journal.queries import SQL
 
 FINISHED = FINAL - {OrderStatus.ABSENT}
@@ -39,12 +41,51 @@ def find_order(connection: sqlite3.Connection, reference: str) -> Order | None:
     return None
 
 
+def orders_of_account(
+    connection: sqlite3.Connection, exchange: str, account: str, client_order_ids: Sequence[str]
+) -> dict[str, Order]:
+    """By client order id, those that are there."""
+    whose = {"exchange": exchange, "account": account}
+    found: dict[str, Order] = {}
+    with _one_state(connection):
+        for client_order_id in client_order_ids:
+            row = connection.execute(SQL.order_of_account, {**whose, "client_order_id": client_order_id}).fetchone()
+            if row is not None:
+                found[client_order_id] = rows.order_of(row)
+    return found
+
+
 def transitions(connection: sqlite3.Connection, order_id: str) -> list[Transition]:
     return [rows.transition_of(row) for row in connection.execute(SQL.transitions, {"order_id": order_id})]
 
 
 def fills(connection: sqlite3.Connection, order_id: str) -> list[Fill]:
     return [rows.fill_of(row) for row in connection.execute(SQL.fills, {"order_id": order_id})]
+
+
+def newest_fill_ns(connection: sqlite3.Connection, exchange: str, account: str) -> int | None:
+    newest: int | None
+    (newest,) = connection.execute(SQL.newest_fill_ns, {"exchange": exchange, "account": account}).fetchone()
+    return newest
+
+
+def holding(connection: sqlite3.Connection, whose: tuple[str, str, str, str]) -> Decimal:
+    """Base units; `whose` is exchange, account, symbol and source."""
+    row = connection.execute(SQL.holding, whose).fetchone()
+    return Decimal(0) if row is None else Decimal(row["quantity"])
+
+
+def holdings(connection: sqlite3.Connection, exchange: str, account: str) -> dict[str, Decimal]:
+    """Base units of all sources together, by symbol."""
+    held: dict[str, Decimal] = {}
+    for symbol, quantity in connection.execute(SQL.holdings_of_account, {"exchange": exchange, "account": account}):
+        held[symbol] = MATH.add(held.get(symbol, Decimal(0)), Decimal(quantity))
+    return held
+
+
+def findings(connection: sqlite3.Connection) -> list[Finding]:
+    """By exchange, account, kind and reference."""
+    return [rows.finding_of(row) for row in connection.execute(SQL.findings)]
 
 
 def anomalies(connection: sqlite3.Connection, order_id: str) -> list[str]:
@@ -54,6 +95,7 @@ def anomalies(connection: sqlite3.Connection, order_id: str) -> list[str]:
 
 
 def unfinished(connection: sqlite3.Connection, now_ns: int | None) -> list[Order]:
+    """What is unsettled, oldest first; an ABSENT order for `ABSENT_LOOK_UPS_NS` only, where the time is given."""
     since = -1 if now_ns is None else now_ns - ABSENT_LOOK_UPS_NS
     return [rows.order_of(row) for row in connection.execute(SQL.unfinished_orders, {"absent_since_ns": since})]
 

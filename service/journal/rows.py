@@ -1,4 +1,4 @@
-"""Orders, fills, transitions and answers as rows of the journal, and back.
+"""Orders, fills, transitions, answers and findings as rows of the journal, and back.
 
 A column has the name of its field; `sizing` and `trace` are flattened (`sizing_value`, `trace_id`). Decimals are text
 exactly as they are, exponent included, so that what is read equals what was written. A row to write is a tuple in the
@@ -14,18 +14,21 @@ from typing import Any
 import msgspec
 
 from service.core.orders import Fill, Order, Sizing, Transition
-from service.journal.protocol import StoredAnswer
+from service.journal.protocol import Finding, StoredAnswer
 
 Row = tuple[object, ...]
 
 _SIZING = {field: f"sizing_{field}" for field in Sizing.__struct_fields__}
-_FLAGS = ("reduce_only", "cancel_requested", "outcome_counted")
+_FLAGS = ("reduce_only", "cancel_requested", "outcome_counted", "settled")
 
 _MOVING = (
     "status",
     "updated_ns",
     "version",
+    "side",
+    "reduce_only",
     "quantity",
+    "contracts",
     "adjusted_from",
     "filled_qty",
     "average_price",
@@ -36,6 +39,7 @@ _MOVING = (
     "submitted_ns",
     "cancel_requested",
     "outcome_counted",
+    "settled",
     "last_span_id",
 )
 
@@ -46,16 +50,15 @@ _INSERTED = attrgetter(
     "exchange",
     "account",
     "symbol",
-    "side",
     "order_type",
     *(f"sizing.{field}" for field in _SIZING),
     "intent",
     "received_ns",
     "trace.trace_id",
     "trace.span_id",
+    "action",
     "leg",
     "parent_id",
-    "reduce_only",
     "price",
     "stop_price",
     "confidence",
@@ -126,6 +129,10 @@ def answer_row(answer: StoredAnswer) -> Row:
 
 def answer_of(row: sqlite3.Row) -> StoredAnswer:
     return msgspec.convert(_fields(row), StoredAnswer)
+
+
+def finding_of(row: sqlite3.Row) -> Finding:
+    return msgspec.convert(_fields(row), Finding)
 
 
 def _plain(values: tuple[Any, ...]) -> Row:

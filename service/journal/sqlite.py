@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -21,17 +22,18 @@ from typing import TypeVar
 import msgspec
 
 from service.core.orders import Fill, Order, Transition
-from service.journal import database, reads, rows
+from service.journal import database, reads, rows, writes
 from service.journal.lock import JournalLock
 from service.journal.protocol import (
     Appended,
     AuditEvent,
     Commit,
     Duplicate,
+    Finding,
     HaltLevel,
+    JournalConflict,
     JournalUnavailable,
     OrderQuery,
-    StaleVersion,
     StoredAnswer,
 )
 from service.journal.queries import SQL
@@ -45,8 +47,8 @@ _MAX_BATCH = 512
 _MAX_QUEUED = 16_384
 """More than any sender waits for: what does not fit is refused while refusing still helps."""
 
-_FORGET_CHUNK = 500
-"""Expired keys removed in one operation, so that no order waits behind a long clean-up."""
+_LOOK_UP_CHUNK = 500
+"""Client order ids looked up in one read, so that no other reader waits behind a long list."""
 
 
 class SqliteJournal:
@@ -106,7 +108,7 @@ class SqliteJournal:
     async def append(self, order: Order, answer: StoredAnswer) -> Appended | Duplicate:
         """Raises JournalConflict where an order id, or a client order id at its exchange and account, is taken."""
         operation = partial(
-            _append,
+            writes.append,
             answer=answer,
             order=rows.inserted(order),
             transition=rows.transition_row(rows.first_transition(order)),
@@ -116,10 +118,10 @@ class SqliteJournal:
 
     async def record(self, order: Order, transition: Transition | None, fills: Sequence[Fill] = ()) -> Commit:
         operation = partial(
-            _record,
+            writes.record,
             order=order,
             transition=None if transition is None else rows.transition_row(transition),
-            fills=[rows.fill_row(order, fill) for fill in fills],
+            fills=[writes.fill_write(order, fill) for fill in fills],
         )
         _, commit = await self._writer.submit(operation)
         return commit
@@ -143,13 +145,26 @@ class SqliteJournal:
         _, commit = await self._writer.submit(operation, committed=committed)
         return commit
 
+    async def replace_findings(self, account: str, exchange: str, findings: Sequence[Finding], now_ns: int) -> Commit:
+        for finding in findings:
+            if (finding.exchange, finding.account) != (exchange, account):
+                raise JournalConflict(
+                    f"a finding of account {finding.account} at {finding.exchange} was given with those of account "
+                    f"{account} at {exchange}, nothing was written: replace each account's findings by themselves"
+                )
+        operation = partial(
+            writes.replace_findings, exchange=exchange, account=account, found=tuple(findings), now_ns=now_ns
+        )
+        _, commit = await self._writer.submit(operation)
+        return commit
+
     async def forget_expired_answers(self, now_ns: int) -> int:
         forgotten = 0
-        operation = partial(_forget, now_ns=now_ns)
+        operation = partial(writes.forget_answers, now_ns=now_ns)
         while True:
             count, _ = await self._writer.submit(operation)
             forgotten += count
-            if count < _FORGET_CHUNK:
+            if count < writes.FORGET_CHUNK:
                 return forgotten
 
     def look_up_answer(self, source: str, key: str, now_ns: int) -> StoredAnswer | None:
@@ -166,11 +181,31 @@ class SqliteJournal:
     async def find_order(self, reference: str) -> Order | None:
         return await self._read(partial(reads.find_order, reference=reference))
 
+    async def known_client_order_ids(self, exchange: str, account: str, ids: Sequence[str]) -> Mapping[str, Order]:
+        known: dict[str, Order] = {}
+        for start in range(0, len(ids), _LOOK_UP_CHUNK):
+            chunk = ids[start : start + _LOOK_UP_CHUNK]
+            read = partial(reads.orders_of_account, exchange=exchange, account=account, client_order_ids=chunk)
+            known |= await self._read(read)
+        return known
+
     async def transitions(self, order_id: str) -> Sequence[Transition]:
         return await self._read(partial(reads.transitions, order_id=order_id))
 
     async def fills(self, order_id: str) -> Sequence[Fill]:
         return await self._read(partial(reads.fills, order_id=order_id))
+
+    async def newest_fill_ns(self, exchange: str, account: str) -> int | None:
+        return await self._read(partial(reads.newest_fill_ns, exchange=exchange, account=account))
+
+    async def holding(self, *, source: str, exchange: str, account: str, symbol: str) -> Decimal:
+        return await self._read(partial(reads.holding, whose=(exchange, account, symbol, source)))
+
+    async def holdings(self, exchange: str, account: str) -> Mapping[str, Decimal]:
+        return await self._read(partial(reads.holdings, exchange=exchange, account=account))
+
+    async def findings(self) -> Sequence[Finding]:
+        return await self._read(reads.findings)
 
     async def anomalies(self, order_id: str) -> Sequence[str]:
         return await self._read(partial(reads.anomalies, order_id=order_id))
@@ -207,7 +242,7 @@ class SqliteJournal:
             self._lock.release()
 
     async def _insert(self, sql: str, values: Mapping[str, object]) -> Commit:
-        _, commit = await self._writer.submit(partial(_execute, sql=sql, values=values))
+        _, commit = await self._writer.submit(partial(writes.execute, sql=sql, values=values))
         return commit
 
     async def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
@@ -219,39 +254,6 @@ class SqliteJournal:
             return await reading
         except sqlite3.Error as error:
             raise _unreadable(error) from error
-
-
-def _append(
-    connection: sqlite3.Connection, *, answer: StoredAnswer, order: rows.Row, transition: rows.Row
-) -> StoredAnswer | None:
-    """The stored answer of a key that is taken. Otherwise None, and everything is written."""
-    if not connection.execute(SQL.claim_answer, rows.answer_row(answer)).rowcount:
-        return reads.answer(connection, answer.source, answer.key, answer.created_ns)
-    connection.execute(SQL.insert_order, order)
-    connection.execute(SQL.insert_transition, transition)
-    return None
-
-
-def _record(
-    connection: sqlite3.Connection, *, order: Order, transition: rows.Row | None, fills: Sequence[rows.Row]
-) -> None:
-    if not connection.execute(SQL.update_order, rows.updated(order)).rowcount:
-        raise StaleVersion(
-            f"order {order.id}: version {order.version} was to be written, but the journal does not hold the "
-            "version before it: read the order again and apply the change to what is there"
-        )
-    if transition is not None:
-        connection.execute(SQL.insert_transition, transition)
-    for fill in fills:
-        connection.execute(SQL.insert_fill, fill)
-
-
-def _forget(connection: sqlite3.Connection, *, now_ns: int) -> int:
-    return connection.execute(SQL.forget_answers, {"now_ns": now_ns, "limit": _FORGET_CHUNK}).rowcount
-
-
-def _execute(connection: sqlite3.Connection, *, sql: str, values: Mapping[str, object]) -> None:
-    connection.execute(sql, values)
 
 
 def _unreadable(error: sqlite3.Error) -> JournalUnavailable:

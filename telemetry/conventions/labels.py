@@ -33,6 +33,7 @@ DENIALS_OF_THE_ALERT = (
     "order_type_unsupported",
     "protection_unsupported",
     "reduce_only_unsupported",
+    "position_unsupported",
     "price_band",
     "below_minimum",
     "above_maximum",
@@ -54,6 +55,7 @@ DENIALS_AFTER_JOURNAL = (
     "unknown_symbol",
     "order_type_unsupported",
     "reduce_only_unsupported",
+    "position_unsupported",
     "price_band",
     "below_minimum",
     "above_maximum",
@@ -74,6 +76,7 @@ ENDPOINTS = (
     "cancel_order",
     "look_up",
     "fetch_balances",
+    "fetch_positions",
     "fetch_quote",
     "open_orders",
     "fills_since",
@@ -82,6 +85,9 @@ ENDPOINTS = (
 ALERT_FIELDS = (
     "symbol",
     "side",
+    "action",
+    "target_position",
+    "target_quantity",
     "order_type",
     "quantity",
     "quote_amount",
@@ -127,7 +133,8 @@ SYMBOL = Label("symbol", values=(OTHER, UNKNOWN), bounded=Bounded.SYMBOL, extra=
 CLIENT_IP = Label("client_ip", values=(OTHER, UNKNOWN), bounded=Bounded.CLIENT_IP, extra=EXTRA_ADDRESSES)
 
 SIDE = Label("side", values=("buy", "sell"))
-ALERT_SIDE = Label("side", values=("buy", "sell", UNKNOWN))
+# An alert may be refused, and an order may end, before anybody knows which way it trades.
+SIDE_IF_KNOWN = Label("side", values=("buy", "sell", UNKNOWN))
 ORDER_TYPE = Label("order_type", values=("market", "limit", "stop_loss", "take_profit"))
 FINAL_STATUS = Label("status", values=("FILLED", "DENIED", "REJECTED", "CANCELED", "EXPIRED", "ABSENT"))
 WEBHOOK_STATUS = Label("status", values=("accepted", "duplicate", "refused", "error"))

@@ -31,8 +31,8 @@ BUCKETS_BPS = (0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0)
 WEBHOOK_REQUESTS = Counter(
     "execution.webhook.requests",
     Unit.REQUEST,
-    "Requests, each at its answer; symbol and side are unknown before authentication.",
-    (label.SOURCE, label.SYMBOL, label.ALERT_SIDE),
+    "Requests, each at its answer; symbol and side are unknown before authentication, a side also after it.",
+    (label.SOURCE, label.SYMBOL, label.SIDE_IF_KNOWN),
 )
 WEBHOOK_PROCESSING_DURATION = Histogram(
     "execution.webhook.processing_duration",
@@ -73,9 +73,9 @@ ACTIVE_REQUESTS = UpDownCounter(
 ORDERS = Counter(
     "execution.orders",
     Unit.ORDER,
-    "Orders, each once, at its final state.",
-    (label.EXCHANGE, label.SYMBOL, label.SIDE, label.ORDER_TYPE, label.FINAL_STATUS),
-    cardinality_limit=10_000,
+    "Orders, each once, at its final state; the side is unknown of one that ended before it was sized.",
+    (label.EXCHANGE, label.SYMBOL, label.SIDE_IF_KNOWN, label.ORDER_TYPE, label.FINAL_STATUS),
+    cardinality_limit=15_000,
 )
 ORDER_DURATION = Histogram(
     "execution.order.duration",

@@ -20,6 +20,7 @@ SPAN_EXCHANGE_CREATE_ORDER = "exchange.create_order"
 SPAN_EXCHANGE_CANCEL_ORDER = "exchange.cancel_order"
 SPAN_EXCHANGE_LOOK_UP = "exchange.look_up"
 SPAN_EXCHANGE_FETCH_BALANCES = "exchange.fetch_balances"
+SPAN_EXCHANGE_FETCH_POSITIONS = "exchange.fetch_positions"
 SPAN_EXCHANGE_FETCH_QUOTE = "exchange.fetch_quote"
 SPAN_EXCHANGE_OPEN_ORDERS = "exchange.open_orders"
 SPAN_EXCHANGE_FILLS_SINCE = "exchange.fills_since"
@@ -68,6 +69,7 @@ SPANS = {
     SPAN_EXCHANGE_CANCEL_ORDER: "one attempt to cancel the order",
     SPAN_EXCHANGE_LOOK_UP: "asking for the order by client order id",
     SPAN_EXCHANGE_FETCH_BALANCES: "reading balances",
+    SPAN_EXCHANGE_FETCH_POSITIONS: "reading positions",
     SPAN_EXCHANGE_FETCH_QUOTE: "reading best bid and ask",
     SPAN_EXCHANGE_OPEN_ORDERS: "reading open orders",
     SPAN_EXCHANGE_FILLS_SINCE: "reading own executions",

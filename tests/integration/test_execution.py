@@ -19,8 +19,8 @@ SELL = {"symbol": "BTC/USDT", "side": "sell", "quantity": "0.005"}
 
 
 def _exchange(client: Client) -> LyingExchange:
-    assert isinstance(client.service.exchange, LyingExchange)
-    return client.service.exchange
+    assert isinstance(client.service.exchanges[0], LyingExchange)
+    return client.service.exchanges[0]
 
 
 async def _reaches(client: Client, order_id: str, *statuses: str, within: float = 15.0) -> dict:
@@ -168,7 +168,7 @@ async def test_an_order_in_doubt_can_be_resolved_by_the_operator_with_evidence(l
 
 async def test_ten_alerts_at_one_bar_do_not_spend_the_same_balance_twice(client: Client) -> None:
     symbols = ["BTC", "ETH", "SOL", "XRP", "ADA", "DOGE", "LTC", "LINK", "AVAX", "DOT"]
-    known = client.service.exchange.markets
+    known = client.service.exchanges[0].markets
     symbols = [f"{base}/USDT" for base in symbols if f"{base}/USDT" in known]
     assert len(symbols) >= 8
 
@@ -195,14 +195,14 @@ async def test_no_order_is_larger_than_its_source_may_send(tmp_path: Path, size:
 
 
 async def test_percent_of_equity_and_risk_are_sized_from_the_account(client: Client) -> None:
-    price = client.service.exchange.quote("ETH/USDT").ask
+    price = client.service.exchanges[0].quote("ETH/USDT").ask
     percent = {"symbol": "ETH/USDT", "side": "buy", "equity_percent": "10"}
     bought = (await client.send(percent, wait=5)).json()
     assert Decimal(bought["quantity"]) * price == pytest.approx(Decimal(10_000), rel=Decimal("0.01"))
 
     stop = {"symbol": "BTC/USDT", "side": "buy", "risk_percent": "1", "stop_price": "54000"}
     risked = (await client.send(stop, wait=5)).json()
-    distance = client.service.exchange.quote("BTC/USDT").ask - 54_000
+    distance = client.service.exchanges[0].quote("BTC/USDT").ask - 54_000
     assert Decimal(risked["quantity"]) * distance == pytest.approx(Decimal(900), rel=Decimal("0.05"))
 
     sold = (await client.send({"symbol": "ETH/USDT", "side": "sell", "equity_percent": "100"}, wait=5)).json()
@@ -210,7 +210,7 @@ async def test_percent_of_equity_and_risk_are_sized_from_the_account(client: Cli
 
 
 async def test_a_limit_rests_and_is_canceled(client: Client) -> None:
-    quote = client.service.exchange.quote("BTC/USDT")
+    quote = client.service.exchanges[0].quote("BTC/USDT")
     price = str((quote.bid * Decimal("0.5")).quantize(Decimal(1)))
     alert = BUY | {"order_type": "limit", "price": price}
     order_id = (await client.send(alert, wait=5)).json()["order_id"]
@@ -335,7 +335,7 @@ async def test_one_trace_from_webhook_to_fill(client: Client) -> None:
 async def test_a_limit_that_fills_in_parts_shows_each_part_in_its_trace(tmp_path: Path) -> None:
     book = {"tick_interval": 0.2, "volatility": 0.0, "partial_fills": {"probability": 1.0, "parts": 3}}
     async with running(tmp_path, paper=book) as client:
-        price = str(client.service.exchange.quote("BTC/USDT").ask)
+        price = str(client.service.exchanges[0].quote("BTC/USDT").ask)
         order_id = (await client.send(BUY | {"order_type": "limit", "price": price})).json()["order_id"]
         order = await _reaches(client, order_id, "FILLED")
         spans = await client.spans(order_id)

@@ -25,7 +25,7 @@ async def _status(client, order_id: str, status: str):
 
 async def test_an_order_that_waited_is_continued_in_its_own_trace(tmp_path: Path) -> None:
     async with running(tmp_path, make_exchange=LyingExchange, server={"shutdown_timeout": 0}) as client:
-        client.service.exchange.gate.clear()
+        client.service.exchanges[0].gate.clear()
         first = (await client.send(BUY)).json()
         await _status(client, first["order_id"], "SUBMITTED")
         waiting = (await client.send(BUY)).json()
@@ -52,7 +52,7 @@ async def test_what_is_no_longer_fresh_at_the_restart_ends_expired(tmp_path: Pat
     async with running(
         tmp_path, make_exchange=LyingExchange, server={"shutdown_timeout": 0}, sources=sources
     ) as client:
-        client.service.exchange.gate.clear()
+        client.service.exchanges[0].gate.clear()
         first = (await client.send(BUY)).json()["order_id"]
         await _status(client, first, "SUBMITTED")
         waiting = (await client.send(BUY)).json()["order_id"]
@@ -84,13 +84,13 @@ async def test_a_second_service_on_the_same_data_is_refused(tmp_path: Path) -> N
 
 async def test_a_stop_finishes_what_is_on_the_wire_and_leaves_the_rest_for_the_next_start(tmp_path: Path) -> None:
     async with running(tmp_path, make_exchange=LyingExchange) as client:
-        client.service.exchange.gate.clear()
+        client.service.exchanges[0].gate.clear()
         on_the_wire = (await client.send(BUY)).json()["order_id"]
         await _status(client, on_the_wire, "SUBMITTED")
         waiting = (await client.send(BUY)).json()["order_id"]
-        asyncio.get_running_loop().call_later(0.3, client.service.exchange.gate.set)
+        asyncio.get_running_loop().call_later(0.3, client.service.exchanges[0].gate.set)
         await client.service.stop()
-        assert len(client.service.exchange.placed) == 1
+        assert len(client.service.exchanges[0].placed) == 1
 
     async with running(tmp_path) as client:
         finished = await client.order(on_the_wire)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx
 import msgspec
 
-from service.app import Service, telemetry_config
+from service.app import Service, make_exchanges, telemetry_config
 from service.clock import Clock, SystemClock
 from service.core.signatures import decode_secret, sign_standard
 from service.exchanges.paper import PaperExchange
 from service.exchanges.protocol import Exchange
-from service.settings import Loaded, decode
+from service.secrets import SecretStore
+from service.settings import PAPER, Loaded, decode
+from telemetry.facade import Telemetry
 from telemetry.setup import build_telemetry
 
 SECRET = "whsec_" + "c2VjcmV0IG9mIHRoZSB0ZXN0cyBvZiBmaWxscGF0aA=="
@@ -129,15 +131,26 @@ def paper(loaded: Loaded, clock: Clock) -> PaperExchange:
 async def running(
     data_dir: Path,
     *,
-    make_exchange: Callable[[Loaded, Clock], Exchange] = paper,
+    make_exchange: Callable[[Loaded, Clock], Exchange] | None = None,
     environ: dict[str, str] | None = None,
     clock: Clock | None = None,
+    settings: dict[str, Any] | None = None,
     **overrides: Any,
 ) -> AsyncIterator[Client]:
-    """A service that runs for the length of the block; the same `data_dir` again is a restart."""
-    loaded = Loaded(settings=decode(document(**overrides)), file=None, data_dir=data_dir)
+    """A service that runs for the length of the block; the same `data_dir` again is a restart.
+
+    `settings` is a whole document; without one the usual one with `overrides`.
+    """
+    loaded = Loaded(settings=decode(settings or document(**overrides)), file=None, data_dir=data_dir)
     telemetry = build_telemetry(telemetry_config(loaded), {})
-    service = Service(loaded, telemetry, clock or SystemClock(), environ or ENVIRON, make_exchange)
+
+    def make(loaded: Loaded, secrets: SecretStore, telemetry: Telemetry, clock: Clock) -> Sequence[Exchange]:
+        exchanges = make_exchanges(loaded, secrets, telemetry, clock)
+        if make_exchange is None:
+            return exchanges
+        return [make_exchange(loaded, clock) if exchange.name == PAPER else exchange for exchange in exchanges]
+
+    service = Service(loaded, telemetry, clock or SystemClock(), environ or ENVIRON, make)
     try:
         await service.start()
         client = Client(service)

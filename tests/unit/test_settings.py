@@ -11,6 +11,7 @@ from service.errors import ConfigurationError, SecretError
 from service.secrets import Secret, SecretStore
 from service.settings import decode, default_settings, load
 
+SPOT = {"market_type": "spot"}
 SOURCE = {"auth": "standard", "accounts": ["paper-1"]}
 
 
@@ -38,6 +39,13 @@ def test_without_a_file_the_paper_exchange_and_one_signed_source_are_there(tmp_p
         ({"sources": {"a": SOURCE | {"max_drift_bps": "NaN"}}}, "max_drift_bps"),
         ({"sources": {}}, "no source is configured"),
         ({"server": {"port": 70000}}, "port"),
+        ({"exchanges": {"x": {"id": "okx", "accounts": {}}}}, "at least one account"),
+        ({"exchanges": {"x": {"id": "okx", "accounts": {"a": {"market_tipe": "spot"}}}}}, "did you mean market_type"),
+        ({"exchanges": {"x": {"id": "okx", "accounts": {"a": {"market_type": "option"}}}}}, "market_type"),
+        ({"exchanges": {"x": {"id": "okx", "accounts": {"a": SPOT | {"leverage": 3}}}}}, "swap accounts"),
+        ({"exchanges": {"x": {"id": "okx", "accounts": {"paper-1": SPOT}}}}, "at paper and at x"),
+        ({"exchanges": {"x": {"id": "okx", "accounts": {"a": SPOT}, "api_url": "ftp://x"}}}, "expected http"),
+        ({"exchanges": {"paper": {"id": "okx", "accounts": {"a": SPOT}}}}, "take another"),
         ({"server": {"trusted_proxies": ["proxy"]}}, "trusted_proxies"),
     ],
 )
@@ -137,3 +145,59 @@ def test_a_secret_from_the_environment_needs_no_file(tmp_path: Path) -> None:
 
 def test_the_defaults_are_valid() -> None:
     assert decode(default_settings()).server.port == 8080
+
+
+def test_an_account_is_at_its_exchange_and_paper_can_be_left_out() -> None:
+    exchange = {"id": "okx", "accounts": {"main": SPOT}, "symbols": ["BTC/USDT"]}
+    settings = decode(
+        {
+            "sources": {"a": {"auth": "hmac", "accounts": ["main"]}},
+            "paper": {"accounts": []},
+            "exchanges": {"x": exchange},
+        }
+    )
+
+    assert settings.accounts == {"main": "x"}
+    assert settings.exchange_names == ("x",)
+    assert settings.symbols == ("BTC/USDT",)
+
+
+@pytest.mark.parametrize(
+    ("url", "simulated"),
+    [("http://127.0.0.1:9", True), ("http://localhost", True), ("http://10.0.0.1", False), ("", False)],
+)
+def test_only_an_api_on_this_machine_is_a_simulator(url: str, simulated: bool) -> None:
+    document = {"sources": {"a": SOURCE}, "exchanges": {"x": {"id": "okx", "accounts": {"m": SPOT}, "api_url": url}}}
+    assert decode(document).exchanges["x"].simulated is simulated
+
+
+CREDENTIALS = {"apiKey": "API_KEY", "secret": "SECRET", "password": "PASSWORD"}
+
+
+def test_api_keys_come_from_the_environment_or_the_accounts_file(tmp_path: Path) -> None:
+    store = SecretStore(tmp_path, {"FILLPATH_EXCHANGE_MY_ACCOUNT_API_KEY": "from-the-environment"})
+    file = store.exchange_file("my-account")
+    file.parent.mkdir()
+    file.write_text("# of the sub-account\napi_key = from-the-file\nsecret = a=b=\n")
+    file.chmod(0o600)
+
+    found = store.exchange("my-account", CREDENTIALS)
+
+    assert {name: secret.reveal() for name, secret in found.items()} == {
+        "apiKey": "from-the-environment",
+        "secret": "a=b=",
+    }
+    assert "a=b=" not in repr(found)
+
+
+@pytest.mark.parametrize(("text", "mode"), [("api_key = x\n", 0o644), ("x-very-secret\n", 0o600), ("key = x\n", 0o600)])
+def test_a_file_of_api_keys_that_is_open_or_wrong_is_refused_without_its_content(tmp_path, text, mode) -> None:
+    store = SecretStore(tmp_path, {})
+    file = store.exchange_file("main")
+    file.parent.mkdir()
+    file.write_text(text)
+    file.chmod(mode)
+
+    with pytest.raises(SecretError, match="exchange-main") as error:
+        store.exchange("main", CREDENTIALS)
+    assert "very-secret" not in str(error.value)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+
 from service.core.markets import Balance
-from service.core.orders import Fill, OrderStatus, OrderType, Side
+from service.core.orders import Fill, OrderStatus, OrderType, Side, Trade
 from service.core.outcomes import RejectReason
 from service.exchanges.paper.orders import PaperOrder
 
@@ -147,9 +149,15 @@ class Books:
         row = self._db.execute(_SQL["find_order"], (account, client_order_id)).fetchone()
         return None if row is None else self._order(row)
 
-    def fills_since(self, account: str, since_ns: int) -> list[Fill]:
+    def fills_since(self, account: str, symbols: Collection[str], since_ns: int) -> list[Trade]:
         rows = self._db.execute(_SQL["fills_since"], (account, since_ns)).fetchall()
-        return [self._fill(row[:-1], client_order_id=row[-1]) for row in rows]
+        return [self._trade(row) for row in rows if row[-1] in symbols]
+
+    def _trade(self, row: tuple[Any, ...]) -> Trade:
+        *columns, client_order_id, symbol = row
+        fill = self._fill(tuple(columns), client_order_id=client_order_id)
+        exchange_order_id = self.exchange_order_id(columns[0])
+        return Trade(exchange_order_id=exchange_order_id, symbol=symbol, **msgspec.structs.asdict(fill))
 
     def _order(self, row: tuple[Any, ...]) -> PaperOrder:
         number, account, client_order_id, symbol, side, order_type, quantity, price, stop_price = row[:9]

@@ -131,7 +131,7 @@ FROM fills WHERE order_number = ? ORDER BY part;
 -- name: fills_since
 SELECT
     fills.order_number, fills.part, fills.quantity, fills.price, fills.fee, fills.fee_currency, fills.ts_event_ns,
-    orders.client_order_id
+    orders.client_order_id, orders.symbol
 FROM fills JOIN orders ON orders.number = fills.order_number
 WHERE fills.account = ? AND fills.ts_event_ns >= ?
 ORDER BY fills.ts_event_ns, fills.order_number, fills.part;

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-from service.core.markets import Market, Quote
+from service.core.markets import MATH, Market, Quote
 from service.core.orders import OrderType, Side
 from service.core.outcomes import Refused, RejectReason
 from service.exchanges.paper.matching import is_reached
@@ -74,7 +74,8 @@ def _check_numbers(request: OrderRequest, market: Market) -> Refused | None:
 
 
 def _is_multiple(value: Decimal, size: Decimal) -> bool:
-    return (value / size).to_integral_value() * size == value
+    steps = MATH.divide(value, size).to_integral_value(context=MATH)
+    return MATH.multiply(steps, size) == value
 
 
 def _check_minimums(request: OrderRequest, market: Market, quote: Quote) -> Refused | None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
 from service.core.markets import Balance, Market, Quote
-from service.core.orders import Fill, OrderStatus, OrderType
+from service.core.orders import OrderStatus, OrderType, Trade
 from service.core.outcomes import Accepted, Found, NotFound, OrderReport, Refused, RejectReason
 from service.exchanges.paper.books import Books, Changes, Price, Step
 from service.exchanges.paper.checks import check_request, check_trigger, invalid
@@ -78,8 +78,8 @@ class Engine:
         """Oldest first."""
         return [report(order) for order in self._open.values() if order.account == account]
 
-    def fills_since(self, account: str, since_ns: int) -> list[Fill]:
-        return self._books.fills_since(account, since_ns)
+    def fills_since(self, account: str, symbols: Collection[str], since_ns: int) -> list[Trade]:
+        return self._books.fills_since(account, symbols, since_ns)
 
     def look_up(self, account: str, client_order_id: str) -> Found | NotFound:
         order = self._find((account, client_order_id))

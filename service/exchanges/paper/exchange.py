@@ -12,8 +12,8 @@ from typing import TypeVar
 import msgspec
 
 from service.clock import Clock
-from service.core.markets import Balance, Market, Quote
-from service.core.orders import Fill
+from service.core.markets import Balance, Market, MarketType, Position, Quote
+from service.core.orders import Trade
 from service.core.outcomes import ExchangeRules, InDoubt, LookUp, NotExecuted, OrderReport, Outcome, Unanswered, UsedIds
 from service.exchanges.paper.books import Books, BooksUnusable
 from service.exchanges.paper.engine import Engine
@@ -71,6 +71,13 @@ class PaperExchange:
     def markets(self) -> Mapping[str, Market]:
         return self._markets
 
+    @property
+    def notes(self) -> Mapping[str, Sequence[str]]:
+        return {}
+
+    def market_type(self, account: str) -> MarketType:  # noqa: ARG002 - there is only one
+        return MarketType.SPOT
+
     async def start(self) -> None:
         """Open the books and let prices move; `ExchangeUnavailable` when the books cannot be used."""
         if self._engine is not None:
@@ -99,6 +106,9 @@ class PaperExchange:
 
     def client_order_id(self, order_id: str) -> str:
         return f"fp-{order_id}"
+
+    def is_ours(self, client_order_id: str) -> bool:
+        return client_order_id.startswith("fp-")
 
     def quote(self, symbol: str) -> Quote | None:
         quote = None if self._engine is None else self._engine.quote(symbol)
@@ -162,8 +172,11 @@ class PaperExchange:
     async def open_orders(self, account: str) -> Sequence[OrderReport]:
         return await self._read(lambda engine: engine.open_orders(account), account)
 
-    async def fills_since(self, account: str, since_ns: int) -> Sequence[Fill]:
-        return await self._read(lambda engine: engine.fills_since(account, since_ns), account)
+    async def fetch_positions(self, account: str) -> Mapping[str, Position]:
+        return await self._read(lambda _: {}, account)
+
+    async def fills_since(self, account: str, symbols: Sequence[str], since_ns: int) -> Sequence[Trade]:
+        return await self._read(lambda engine: engine.fills_since(account, symbols, since_ns), account)
 
     async def fetch_time(self) -> int:
         return await self._read(lambda _: self._clock.now_ns())

@@ -133,7 +133,9 @@ class PaperSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     Invalid values raise ValueError, which msgspec turns into a ValidationError with the path.
     """
 
-    accounts: Annotated[tuple[str, ...], Meta(description="accounts, each with the starting balances")] = (
+    accounts: Annotated[
+        tuple[str, ...], Meta(description="each with the starting balances; none: no paper exchange")
+    ] = (
         "paper-1",
         "paper-2",
         "paper-3",
@@ -169,7 +171,7 @@ class PaperSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     @staticmethod
     def _check_names(field: str, names: tuple[str, ...]) -> None:
-        if not names or not all(names):
-            raise ValueError(f"{field} is empty or holds an empty name; expected at least one name")
+        if not all(names):
+            raise ValueError(f"{field} holds an empty name; leave it out")
         if len(set(names)) != len(names):
             raise ValueError(f"{field} holds a name twice: {', '.join(sorted(names))}")

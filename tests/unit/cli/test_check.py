@@ -9,7 +9,16 @@ from service.cli.commands import run
 
 STATUS = {
     "journal": {"writable": True, "free_bytes": 5_000_000_000},
-    "exchanges": {"paper": {"connected": True, "circuit_breaker": "closed", "clock_skew_seconds": 0.0}},
+    "exchanges": {
+        "paper": {
+            "connected": True,
+            "circuit_breaker": "closed",
+            "clock_skew_seconds": 0.0,
+            "markets": 2,
+            "findings": {},
+            "notes": {},
+        }
+    },
     "halts": {},
     "orders": {"ACCEPTED": 2},
 }
@@ -73,12 +82,48 @@ def test_a_healthy_status_passes():
     [
         ({"journal": {"writable": False, "free_bytes": 0}}, "journal"),
         (
-            {"exchanges": {"x": {"connected": False, "circuit_breaker": "closed", "clock_skew_seconds": None}}},
+            {
+                "exchanges": {
+                    "x": {
+                        "connected": False,
+                        "circuit_breaker": "closed",
+                        "clock_skew_seconds": None,
+                        "markets": 2,
+                        "findings": {},
+                        "notes": {},
+                    }
+                }
+            },
             "exchange x",
         ),
-        ({"exchanges": {"x": {"connected": True, "circuit_breaker": "open", "clock_skew_seconds": 0.0}}}, "exchange x"),
         (
-            {"exchanges": {"x": {"connected": True, "circuit_breaker": "closed", "clock_skew_seconds": -2}}},
+            {
+                "exchanges": {
+                    "x": {
+                        "connected": True,
+                        "circuit_breaker": "open",
+                        "clock_skew_seconds": 0.0,
+                        "markets": 2,
+                        "findings": {},
+                        "notes": {},
+                    }
+                }
+            },
+            "exchange x",
+        ),
+        (
+            {
+                "exchanges": {
+                    "x": {
+                        "connected": True,
+                        "circuit_breaker": "closed",
+                        "clock_skew_seconds": -2,
+                        "markets": 2,
+                        "findings": {},
+                        "notes": {},
+                    }
+                }
+            },
             "exchange x",
         ),
     ],

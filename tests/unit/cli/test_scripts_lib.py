@@ -90,7 +90,7 @@ def test_the_first_configuration_is_valid_and_generous_to_the_paper_exchange():
 
     default, tradingview = settings.sources["default"], settings.sources["tradingview"]
     assert (default.auth, default.rate, default.burst) == ("standard", 2000, 4000)
-    assert default.accounts == settings.accounts
+    assert default.accounts == tuple(settings.accounts)
     assert (tradingview.auth, tradingview.accounts, tradingview.rate) == ("token", ("paper-1",), 50)
 
 

@@ -170,7 +170,7 @@ def test_a_protection_that_is_null_or_empty_is_not_asked_for(nothing: object):
         ("quantitty", "quantity"),
         ("Quantity", "quantity"),
         ("qty", "quantity"),
-        ("action", "side"),
+        ("market_position", "target_position"),
         ("stopprice", "stop_price"),
     ],
 )
@@ -349,7 +349,9 @@ values = (
     | st.integers()
     | st.decimals()
     | st.text(max_size=8)
-    | st.sampled_from(["buy", "limit", "NaN", "", "1", "true", "stop_loss", "1e400", "2026-01-31T12:00:00Z"])
+    | st.sampled_from(
+        ["buy", "limit", "NaN", "", "1", "true", "stop_loss", "1e400", "2026-01-31T12:00:00Z", "close", "flat"]
+    )
     | st.lists(st.integers(), max_size=2)
 )
 
@@ -362,7 +364,7 @@ def test_any_document_is_an_alert_or_a_refusal_with_errors(document: dict[str, o
     if isinstance(result, Refusal):
         assert result.errors or result.reason is DenialReason.PROTECTION_UNSUPPORTED
     else:
-        assert result.sizing.value > 0
+        assert result.sizing.value > 0 or result.side is None
 
 
 def alert_or_refusal(document: dict[str, object]) -> Alert | Refusal:

@@ -8,7 +8,7 @@ import pytest
 
 from service.core.freshness import default_max_age_ns, drift_bps, expiry, too_old
 from service.core.markets import Quote
-from service.core.orders import Intent, Order, OrderType, Side
+from service.core.orders import Intent, Order, OrderType, Side, Sizing, SizingMethod
 from service.core.refusals import ExpiryReason
 from tests.unit.core.samples import an_order
 
@@ -56,6 +56,15 @@ def test_a_market_entry_expires_when_the_price_it_meets_moved_either_way(side: S
     order = an_order(side=side, max_drift_bps=Decimal(100), arrival_price=Decimal(100))
 
     assert expiry(order, now_ns=0, quote=now) is (ExpiryReason.PRICE_DRIFT if expired else None)
+
+
+@pytest.mark.parametrize("side", [None, Side.BUY, Side.SELL])
+def test_the_drift_of_a_target_is_that_of_the_middle_also_when_its_side_is_known(side: Side | None):
+    target = Sizing(method=SizingMethod.TARGET, value=Decimal(1))
+    order = an_order(side=side, sizing=target, max_drift_bps=Decimal(100), arrival_price=Decimal(100))
+
+    assert expiry(order, now_ns=0, quote=quote("90", "112")) is None
+    assert expiry(order, now_ns=0, quote=quote("100", "102.02")) is ExpiryReason.PRICE_DRIFT
 
 
 @pytest.mark.parametrize(

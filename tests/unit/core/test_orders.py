@@ -15,7 +15,6 @@ from service.core.orders import (
     ImpossibleTransition,
     OrderStatus,
     is_allowed,
-    may_reopen,
 )
 from tests.unit.core.samples import an_order
 
@@ -67,14 +66,6 @@ def test_a_denied_rejected_or_filled_order_never_moves_again():
         OrderStatus.REJECTED,
         OrderStatus.FILLED,
     }
-
-
-@pytest.mark.parametrize(
-    ("status", "reopens"),
-    [("ABSENT", True), ("CANCELED", True), ("EXPIRED", True), ("FILLED", False), ("ACCEPTED", False)],
-)
-def test_only_facts_that_come_late_reopen_a_final_state(status: str, reopens: bool):
-    assert may_reopen(OrderStatus(status)) is reopens
 
 
 def test_the_groups_of_states_do_not_overlap():

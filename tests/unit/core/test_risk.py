@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from service.core import risk
 from service.core.alerts import Alert
 from service.core.markets import Market, MarketType
-from service.core.orders import Intent, Leg, OrderType, Side, Sizing, SizingMethod
+from service.core.orders import Action, Intent, Leg, OrderType, Side, Sizing, SizingMethod
 from service.core.refusals import DenialReason, Refusal
 from tests.unit.core.samples import BTC, BTC_PERPETUAL, QUOTE, a_market, positive
 
@@ -35,6 +35,10 @@ def reason_of(check: Callable[..., None], *args: object, **kwargs: object) -> De
 @pytest.mark.parametrize(
     ("side", "market_type", "reduce_only", "leg", "intent"),
     [
+        (None, "spot", False, "entry", Intent.ENTRY),
+        (None, "swap", False, "entry", Intent.ENTRY),
+        (None, "spot", True, "entry", Intent.EXIT),
+        (None, "swap", True, "entry", Intent.EXIT),
         ("buy", "spot", False, "entry", Intent.ENTRY),
         ("sell", "spot", False, "entry", Intent.EXIT),
         ("sell", "swap", False, "entry", Intent.ENTRY),
@@ -45,8 +49,8 @@ def reason_of(check: Callable[..., None], *args: object, **kwargs: object) -> De
         ("sell", "swap", False, "target", Intent.EXIT),
     ],
 )
-def test_an_exit_can_only_reduce(side: str, market_type: str, reduce_only: bool, leg: str, intent: Intent):
-    assert risk.intent_of(Side(side), MarketType(market_type), reduce_only, Leg(leg)) is intent
+def test_an_exit_can_only_reduce(side: str | None, market_type: str, reduce_only: bool, leg: str, intent: Intent):
+    assert risk.intent_of(side and Side(side), MarketType(market_type), reduce_only, Leg(leg)) is intent
 
 
 @pytest.mark.parametrize(
@@ -100,6 +104,11 @@ def test_the_kill_switch_stops_entries_first_and_then_everything(level: int, int
     assert reason_of(risk.check_halt, level, intent) is (None if passes else DenialReason.HALTED)
 
 
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_a_cancel_passes_every_kill_switch(level: int):
+    assert reason_of(risk.check_halt, level, Intent.EXIT, Action.CANCEL) is None
+
+
 @pytest.mark.parametrize(
     ("market", "order_type", "side", "reduce_only", "reason"),
     [
@@ -124,6 +133,43 @@ def test_a_market_is_asked_only_for_what_it_has(
     alert = Alert(symbol="X", side=Side(side), order_type=OrderType(order_type), sizing=sizing, reduce_only=reduce_only)
 
     assert reason_of(risk.check_market, alert, market) is reason
+
+
+@pytest.mark.parametrize(
+    ("market", "value", "reason"),
+    [
+        (BTC, "-1", DenialReason.POSITION_UNSUPPORTED),
+        (BTC, "0", None),
+        (BTC, "1", None),
+        (BTC_PERPETUAL, "-1", None),
+        (a_market(order_types=frozenset({OrderType.LIMIT})), "1", DenialReason.ORDER_TYPE_UNSUPPORTED),
+    ],
+)
+def test_a_short_position_needs_a_perpetual(market: Market, value: str, reason: DenialReason | None):
+    alert = Alert(symbol="X", side=None, sizing=Sizing(method=SizingMethod.TARGET, value=Decimal(value)))
+
+    assert reason_of(risk.check_market, alert, market) is reason
+
+
+@pytest.mark.parametrize(
+    ("target", "maximum", "reason"),
+    [
+        ("10", "1000", None),
+        ("-10.000009", "1000", None),
+        ("10.00001", "1000", DenialReason.ABOVE_MAXIMUM),
+        ("-10.00001", "1000", DenialReason.ABOVE_MAXIMUM),
+        ("0.00000001", "1000", None),
+        ("1e9", None, None),
+    ],
+)
+def test_a_target_is_judged_by_what_it_is_worth(target: str, maximum: str | None, reason: DenialReason | None):
+    limit = maximum and Decimal(maximum)
+
+    assert reason_of(risk.check_target, Decimal(target), Decimal(100), BTC, limit) is reason
+
+
+def test_without_a_side_there_is_no_costly_side():
+    assert reason_of(risk.check_price_band, None, OrderType.MARKET, Decimal(1), None, QUOTE, Decimal(10)) is None
 
 
 @pytest.mark.parametrize(

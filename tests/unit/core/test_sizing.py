@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from service.core.markets import MATH, Balance, Quote
 from service.core.orders import Order, OrderType, Side, Sizing, SizingMethod
 from service.core.refusals import DenialReason
-from service.core.sizing import Sized, Unsizable, size_order
-from tests.unit.core.samples import BTC, BTC_PERPETUAL, QUOTE, an_order, positive
+from service.core.sizing import Size, Sized, Unsizable, size_order
+from tests.unit.core.samples import BTC, QUOTE, an_order, positive
 
 M = SizingMethod
 
@@ -25,14 +25,18 @@ def balances(base: str = "0", quote: str = "0", used_base: str = "0") -> dict[st
     return {"BTC": Balance(Decimal(base), Decimal(used_base)), "USDT": Balance(Decimal(quote))}
 
 
+def spot_size(order: Order, quote: Quote, held: dict[str, Balance], reserved: dict[str, Decimal] | None = None) -> Size:
+    return size_order(order, BTC, quote, held, reserved or {}, position=Decimal(0), holding=None)
+
+
 def sized(order: Order, held: dict[str, Balance], reserved: dict[str, Decimal] | None = None) -> Sized:
-    result = size_order(order, BTC, QUOTE, held, reserved or {})
+    result = spot_size(order, QUOTE, held, reserved)
     assert isinstance(result, Sized), result
     return result
 
 
 def unsizable(order: Order, held: dict[str, Balance], quote: Quote = QUOTE) -> Unsizable:
-    result = size_order(order, BTC, quote, held, {})
+    result = spot_size(order, quote, held)
     assert isinstance(result, Unsizable), result
     return result
 
@@ -129,7 +133,7 @@ def test_what_other_orders_reserve_is_not_free():
     order = an_order(**BUY, sizing=sizing(M.FIXED_PERCENTAGE, "100"))
 
     assert sized(order, RICH, {"USDT": Decimal(8990)}).quantity == 10
-    result = size_order(order, BTC, QUOTE, RICH, {"USDT": Decimal(99_999)})
+    result = spot_size(order, QUOTE, RICH, {"USDT": Decimal(99_999)})
     assert isinstance(result, Unsizable)
 
 
@@ -174,11 +178,14 @@ def test_without_a_price_there_is_no_size():
     assert unsizable(an_order(**BUY), RICH, nothing).reason is DenialReason.NO_MARKET_DATA
 
 
-def test_a_perpetual_is_not_sized_like_spot():
-    result = size_order(an_order(), BTC_PERPETUAL, QUOTE, RICH, {})
+def test_an_order_without_a_side_has_no_size_unless_its_position_tells_it():
+    assert unsizable(an_order(side=None), RICH).reason is DenialReason.INVALID_FIELD
 
-    assert isinstance(result, Unsizable)
-    assert result.reason is DenialReason.ORDER_TYPE_UNSUPPORTED
+
+def test_a_spot_buy_cannot_reduce():
+    order = an_order(**BUY, reduce_only=True)
+
+    assert unsizable(order, RICH).reason is DenialReason.REDUCE_ONLY_UNSUPPORTED
 
 
 def test_an_account_without_the_currencies_has_nothing():
@@ -221,7 +228,7 @@ def test_a_size_never_spends_more_than_is_free_nor_more_than_was_asked(
     accounts = {"BTC": Balance(held[0], held[1]), "USDT": Balance(held[2])}
     taken = {"BTC": reserved[0], "USDT": reserved[1]}
 
-    result = size_order(order, BTC, quote, accounts, taken)
+    result = spot_size(order, quote, accounts, taken)
 
     if isinstance(result, Sized):
         free = MATH.subtract(accounts[result.reserve_currency].free, taken[result.reserve_currency])
@@ -229,6 +236,7 @@ def test_a_size_never_spends_more_than_is_free_nor_more_than_was_asked(
         assert BTC.round_quantity(result.quantity) == result.quantity >= BTC.min_quantity
         assert how.method is not M.EXPLICIT or result.quantity <= how.value
         assert result.adjusted_from is None or result.quantity < result.adjusted_from
-        assert result == size_order(order, BTC, quote, accounts, taken)
+        assert (result.side, result.reduce_only, result.contracts) == (side, reduce_only, None)
+        assert result == spot_size(order, quote, accounts, taken)
     else:
         assert result.detail

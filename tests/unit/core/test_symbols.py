@@ -69,6 +69,31 @@ def test_without_suffix_the_type_decides():
     assert TABLE.resolve("BTCUSDT", market_type=MarketType.SWAP) is BTC_PERPETUAL
 
 
+@pytest.mark.parametrize(
+    ("text", "market_type", "market"),
+    [
+        ("BTCUSDT", MarketType.SPOT, BTC),
+        ("BTCUSDT", MarketType.SWAP, BTC_PERPETUAL),
+        ("BTC/USDT", MarketType.SWAP, BTC_PERPETUAL),
+        ("BTCUSDT.P", MarketType.SWAP, BTC_PERPETUAL),
+    ],
+)
+def test_an_account_trades_the_market_of_its_type(text: str, market_type: MarketType, market: Market):
+    assert TABLE.resolve_traded(text, market_type, "main") is market
+
+
+@pytest.mark.parametrize("text", ["BTC/USDT:USDT", "BINANCE:BTCUSDT.P"])
+def test_a_perpetual_is_not_traded_by_a_spot_account(text: str):
+    with pytest.raises(Refusal) as caught:
+        TABLE.resolve_traded(text, MarketType.SPOT, "main")
+
+    assert caught.value.reason is DenialReason.UNKNOWN_SYMBOL
+    assert caught.value.extra["candidates"] == ["BTC/USDT"]
+    assert "swap market BTC/USDT:USDT, but account 'main' trades spot; of that type there is BTC/USDT" in str(
+        caught.value
+    )
+
+
 def test_an_ambiguous_name_is_refused_with_all_that_are_meant():
     refusal = refusal_of("BTCUSD.P")
 

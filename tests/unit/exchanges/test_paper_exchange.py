@@ -213,6 +213,6 @@ async def test_what_was_answered_before_a_kill_is_in_the_books(books):
     async with running(books) as exchange:
         found = [await exchange.look_up(ref_of(market_buy(order))) for order in answered]
         assert all(isinstance(answer, Found) for answer in found)
-        fills = await exchange.fills_since(ACCOUNT, 0)
+        fills = await exchange.fills_since(ACCOUNT, list(exchange.markets), 0)
         spent = sum((fill.quantity * fill.price for fill in fills), Decimal(0))
         assert (await exchange.fetch_balances(ACCOUNT))["USDT"].total == 1000 - spent

@@ -102,7 +102,7 @@ class Money(RuleBasedStateMachine):
     @invariant()
     def totals_are_the_start_plus_fills_less_fees(self):
         totals: Counter[str] = Counter({"USDT": Decimal(1000)})
-        for fill in self.lab.engine.fills_since(ACCOUNT, 0):
+        for fill in self.lab.engine.fills_since(ACCOUNT, ["BTC/USDT"], 0):
             side = self.lab.engine._find((ACCOUNT, fill.client_order_id)).side
             sign = 1 if side is Side.BUY else -1
             totals["BTC"] += sign * fill.quantity
@@ -115,7 +115,7 @@ class Money(RuleBasedStateMachine):
     @invariant()
     def an_orders_filled_quantity_is_the_sum_of_its_fills(self):
         filled: Counter[str] = Counter()
-        for fill in self.lab.engine.fills_since(ACCOUNT, 0):
+        for fill in self.lab.engine.fills_since(ACCOUNT, ["BTC/USDT"], 0):
             filled[fill.client_order_id] += fill.quantity
         for order in self.orders:
             assert self.lab.report(order).filled_qty == filled[order]

@@ -238,7 +238,7 @@ def test_open_orders_are_listed_oldest_first_and_fills_from_their_time_on(lab):
     since = lab.now_ns + 1
     last = lab.rest(BUY, "1")
     assert [report.client_order_id for report in lab.engine.open_orders(ACCOUNT)] == resting
-    assert [fill.client_order_id for fill in lab.engine.fills_since(ACCOUNT, since)] == [last]
+    assert [fill.client_order_id for fill in lab.engine.fills_since(ACCOUNT, [BTC], since)] == [last]
 
 
 def test_finished_orders_are_found_when_they_left_memory(lab):

@@ -18,7 +18,7 @@ def test_the_defaults_work_at_once():
         ("latency = -1.0", "latency is -1.0"),
         ("tick_interval = 0.0", "tick_interval is 0.0"),
         ("volatility = nan", "volatility is nan"),
-        ("accounts = []", "accounts is empty"),
+        ('accounts = [""]', "accounts holds an empty name"),
         ('accounts = ["a", "a"]', "twice"),
         ('spread_bps = "NaN"', "spread_bps is NaN"),
         ('starting_balances = {USDT = "1e999999999"}', "starting_balances.USDT must be at most"),

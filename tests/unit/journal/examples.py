@@ -8,7 +8,7 @@ from itertools import count
 import msgspec
 
 from service.core.orders import Fill, Intent, Order, OrderType, Side, Sizing, SizingMethod, TraceContext, Transition
-from service.journal.protocol import AuditEvent, StoredAnswer
+from service.journal.protocol import AuditEvent, Finding, StoredAnswer
 
 _serial = count(1)
 
@@ -71,6 +71,18 @@ def a_fill(order, fill_id, **changes):
         "ts_event_ns": 5_000,
     }
     return Fill(**{**fields, **changes})
+
+
+def a_finding(reference, **changes):
+    fields = {
+        "exchange": "paper",
+        "account": "main",
+        "kind": "unknown_order",
+        "reference": reference,
+        "symbol": "BTC/USDT",
+        "detail": "rests there, not known here",
+    }
+    return Finding(**{**fields, **changes})
 
 
 async def journaled(journal, **changes):

@@ -94,6 +94,8 @@ async def test_one_that_fails_does_not_undo_its_group(journal):
     assert results[1] == results[0].commit == results[5].commit
     assert await journal.unfinished() == [after, good, last]
     assert [fill.id for fill in await journal.fills(known.id)] == ["t1"]
+    held = await journal.holding(source=known.source, exchange="paper", account="main", symbol=known.symbol)
+    assert held == a_fill(known, "t1").quantity
     assert journal.writable
 
 

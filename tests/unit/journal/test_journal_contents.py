@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from service.core.orders import Fill, Order, OrderStatus, Transition
-from service.journal.protocol import AuditEvent, Duplicate, HaltLevel, JournalConflict, StaleVersion
-from service.journal.reads import ABSENT_LOOK_UPS_NS
+from service.journal.protocol import AuditEvent, Duplicate, HaltLevel, JournalConflict, OrderQuery, StaleVersion
+from service.journal.reads import ABSENT_LOOK_UPS_NS, FINISHED
 from service.journal.sqlite import SqliteJournal
 from tests.unit.journal.examples import EVENT, a_fill, an_order, its_answer, journaled, moved
 
@@ -45,6 +45,9 @@ def structs(kind, **fixed):
 def fresh():
     return st.builds(lambda: uuid4().hex)
 
+
+# What can be added up exactly, because the sum of fills is kept.
+finite = st.decimals(-(10**20), 10**20) | st.just(Decimal("-0.00"))
 
 # Every example has ids of its own, so that one journal serves all.
 over_one_journal = settings(
@@ -78,7 +81,7 @@ async def test_a_recorded_order_is_read_with_every_moved_field_as_it_was(journal
 
 
 @over_one_journal
-@given(transition=structs(Transition, version=st.just(1)), fill=structs(Fill, id=fresh()))
+@given(transition=structs(Transition, version=st.just(1)), fill=structs(Fill, id=fresh(), quantity=finite, fee=finite))
 async def test_transitions_and_fills_are_read_with_every_field_as_they_were(journal, transition, fill):
     order = await journaled(journal)
     transition = msgspec.structs.replace(transition, order_id=order.id)
@@ -191,11 +194,23 @@ async def test_anomalies_of_an_unknown_order_are_kept_too(journal):
     assert await journal.anomalies("nobody") == ["foreign: a fill", "impossible_transition: FILLED -> ACCEPTED"]
 
 
-async def test_unfinished_orders_come_oldest_first_and_finished_ones_do_not(journal):
-    orders = {status: await journaled(journal, status=status) for status in OrderStatus}
-    finished = {"FILLED", "DENIED", "REJECTED", "CANCELED", "EXPIRED"}
-    expected = [order for status, order in orders.items() if status not in finished]
+async def test_unfinished_orders_come_oldest_first_and_settled_ones_do_not(journal):
+    orders = {status: await journaled(journal, status=status, settled=status in FINISHED) for status in OrderStatus}
+    expected = [order for status, order in orders.items() if status not in FINISHED]
     assert await journal.unfinished(1_000) == expected
+
+
+@pytest.mark.parametrize("status", sorted(FINISHED))
+async def test_an_order_that_is_finished_is_looked_at_until_it_is_settled(journal, status):
+    order = await journaled(journal, status=status)
+    assert await journal.unfinished(10**18) == [order]
+    await journal.record(msgspec.structs.replace(order, version=1, settled=True), None)
+    assert await journal.unfinished(10**18) == []
+
+
+async def test_an_order_that_is_called_settled_before_its_end_is_looked_at(journal):
+    order = await journaled(journal, status=OrderStatus.IN_DOUBT, settled=True)
+    assert await journal.unfinished(1_000) == [order]
 
 
 async def test_an_absent_order_is_unfinished_for_a_day_after_its_last_change(journal):
@@ -203,6 +218,42 @@ async def test_an_absent_order_is_unfinished_for_a_day_after_its_last_change(jou
     assert await journal.unfinished(7 + ABSENT_LOOK_UPS_NS - 1) == [order]
     assert await journal.unfinished(7 + ABSENT_LOOK_UPS_NS) == []
     assert await journal.unfinished() == [order]
+    await journal.record(msgspec.structs.replace(order, version=1, settled=True), None)
+    assert await journal.unfinished() == []
+
+
+@pytest.mark.parametrize("settled", [True, False])
+async def test_a_listing_has_every_order_once_whether_settled_or_not(journal, settled):
+    orders = [await journaled(journal, status=status, settled=settled) for status in OrderStatus]
+    newest_first = orders[::-1]
+    assert await journal.list_orders(OrderQuery()) == newest_first
+    assert await journal.list_orders(OrderQuery(account="main")) == newest_first
+    assert await journal.list_orders(OrderQuery(symbol="BTC/USDT")) == newest_first
+    for order in orders:
+        assert await journal.list_orders(OrderQuery(statuses=(order.status,))) == [order]
+
+
+async def test_client_order_ids_are_known_at_their_exchange_and_account_only(journal, monkeypatch):
+    monkeypatch.setattr("service.journal.sqlite._LOOK_UP_CHUNK", 2)
+    orders = [await journaled(journal) for _ in range(5)]
+    ids = [order.client_order_id for order in orders]
+    found = await journal.known_client_order_ids("paper", "main", ["theirs", *ids, "", ids[0]])
+    assert found == dict(zip(ids, orders, strict=True))
+    assert await journal.known_client_order_ids("paper", "other", ids) == {}
+    assert await journal.known_client_order_ids("other", "main", ids) == {}
+    assert await journal.known_client_order_ids("paper", "main", []) == {}
+
+
+async def test_the_newest_fill_is_the_one_that_happened_last_at_the_account(journal):
+    assert await journal.newest_fill_ns("paper", "main") is None
+    order, other = await journaled(journal), await journaled(journal, account="other", symbol="ETH/USDT")
+    after, transition = moved(order, OrderStatus.SUBMITTED)
+    await journal.record(after, transition, [a_fill(order, str(ns), ts_event_ns=ns) for ns in (7, 9, 8)])
+    after, transition = moved(other, OrderStatus.SUBMITTED)
+    await journal.record(after, transition, [a_fill(other, "11", ts_event_ns=11)])
+    assert await journal.newest_fill_ns("paper", "main") == 9
+    assert await journal.newest_fill_ns("paper", "other") == 11
+    assert await journal.newest_fill_ns("other", "main") is None
 
 
 async def test_halts_are_there_at_once_and_after_a_restart(path):
@@ -228,7 +279,7 @@ async def test_audit_events_and_halts_are_written_down(journal):
 
 
 async def test_expired_keys_are_forgotten_all_and_only_they(journal, monkeypatch):
-    monkeypatch.setattr("service.journal.sqlite._FORGET_CHUNK", 2)
+    monkeypatch.setattr("service.journal.writes.FORGET_CHUNK", 2)
     for expires_ns in (10, 20, 20, 20, 20, 30):
         order = an_order()
         await journal.append(order, its_answer(order, created_ns=0, expires_ns=expires_ns))

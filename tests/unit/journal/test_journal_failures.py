@@ -7,15 +7,17 @@ import resource
 import shutil
 import sqlite3
 from contextlib import closing, contextmanager
+from decimal import Decimal
 from functools import partial
 from typing import ClassVar
 
 import pytest
 
+from service.core.orders import OrderStatus
 from service.journal import database
 from service.journal.protocol import JournalUnavailable
 from service.journal.sqlite import SqliteJournal
-from tests.unit.journal.examples import an_order, its_answer, journaled
+from tests.unit.journal.examples import a_fill, an_order, its_answer, journaled, moved
 
 
 class Unsteady(sqlite3.Connection):
@@ -97,6 +99,22 @@ async def test_a_commit_that_fails_is_never_called_durable(faults, path, stateme
     await journal.append(order, its_answer(order))
     assert journal.writable
     assert await journal.unfinished() == [order]
+    await journal.close()
+
+
+async def test_a_holding_moves_only_with_the_commit_of_its_fill(faults, path):
+    journal = SqliteJournal.open(path)
+    order = await journaled(journal)
+    after, transition = moved(order, OrderStatus.FILLED)
+    fill = a_fill(order, "1", quantity=Decimal(2))
+    faults["COMMIT;"] = disk_error
+    with pytest.raises(JournalUnavailable):
+        await journal.record(after, transition, [fill])
+    held = partial(journal.holding, source=order.source, exchange="paper", account="main", symbol=order.symbol)
+    assert await held() == 0
+    faults.clear()
+    await journal.record(after, transition, [fill])
+    assert await held() == 2
     await journal.close()
 
 

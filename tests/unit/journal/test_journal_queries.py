@@ -23,8 +23,10 @@ NAMES = [name for name in SQL.__struct_fields__ if name != "migrations"]
 LOOKS_FOR_ROWS = re.compile(r"^(SELECT|WITH|UPDATE|DELETE)\b", re.MULTILINE)
 READS_AND_CHANGES = [name for name in NAMES if LOOKS_FOR_ROWS.search(getattr(SQL, name))]
 SCANS_ON_PURPOSE = {
-    # The index holds unfinished orders only, and all of them are asked for.
-    "unfinished_orders": ["SCAN orders USING INDEX orders_unfinished"],
+    # The index holds unsettled orders only, and all of them are asked for.
+    "unfinished_orders": ["SCAN orders USING INDEX orders_unsettled"],
+    # What the last comparisons found, and all of it is asked for.
+    "findings": ["SCAN findings"],
     # One row an account.
     "halts": ["SCAN halts"],
     # The accounts found so far.
@@ -48,7 +50,7 @@ def path(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def many(path):
-    """A read connection to 50,000 orders. Rare things lie at the far end, where a walk would come last."""
+    """A read connection to 50,000 orders, each filled once. Rare things lie at the far end, where a walk comes last."""
     first = an_order()
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute(SQL.insert_order, rows.inserted(first))
@@ -57,6 +59,7 @@ def many(path):
             "id": "printf('%032x', 1000000 + n)",
             "client_order_id": "'c' || n",
             "exchange_order_id": "'x' || n",
+            "settled": "1",
             "status": "CASE n % 1000 WHEN 3 THEN 'REJECTED' WHEN 5 THEN 'CANCELED' ELSE 'FILLED' END",
             "symbol": "CASE WHEN n < 30 THEN 'RARE/USDT' ELSE symbol END",
             "account": "CASE WHEN n % 1000 = 7 AND n < 10000 THEN 'other' ELSE account END",
@@ -64,6 +67,10 @@ def many(path):
         connection.execute(
             f"WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {COUNT})"
             f"INSERT INTO orders ({', '.join(columns)}) SELECT {', '.join(values.values())} FROM numbers, orders"
+        )
+        connection.execute(
+            "INSERT INTO fills SELECT exchange, account, symbol, id, id, client_order_id, '1', '1', '0', 'USDT', "
+            "received_ns + rowid FROM orders"
         )
     with closing(database.connect_reader(path)) as connection:
         yield connection
@@ -113,8 +120,9 @@ def test_the_placeholders_of_an_order_stand_in_the_order_of_its_columns():
 
 
 def test_the_schema_and_the_code_agree_on_what_is_finished():
-    listed = re.search(r"finished INTEGER GENERATED ALWAYS AS \(status IN \((.*?)\)\)", SQL.migrations[0])[1]
-    assert {status.strip(" '") for status in listed.split(",")} == reads.FINISHED
+    for script in SQL.migrations:
+        listed = re.search(r"finished INTEGER GENERATED ALWAYS AS \(status IN \((.*?)\)\)", script)[1]
+        assert {status.strip(" '") for status in listed.split(",")} == reads.FINISHED
 
 
 FILTERS = list(
@@ -157,6 +165,12 @@ def test_every_reference_is_found_without_a_walk(many, reference):
 def test_unfinished_orders_are_found_among_many_without_a_walk(many):
     found, steps = steps_of(many, lambda connection: reads.unfinished(connection, None))
     assert [order.status for order in found] == ["RECEIVED"]
+    assert steps < 2
+
+
+def test_the_newest_fill_of_an_account_is_found_without_a_walk(many):
+    newest, steps = steps_of(many, lambda connection: reads.newest_fill_ns(connection, "paper", "main"))
+    assert newest == 1_000 + COUNT + 1
     assert steps < 2
 
 

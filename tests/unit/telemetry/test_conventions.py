@@ -7,7 +7,7 @@ import re
 import pytest
 
 from service.core.alerts import FIELDS
-from service.core.orders import FINAL, OrderType, Side
+from service.core.orders import FINAL, OrderType, Side, SizingMethod
 from service.core.outcomes import RejectReason
 from service.core.refusals import DenialReason, ExpiryReason
 from telemetry import conventions as c
@@ -151,6 +151,15 @@ def test_buckets_are_the_contracts(edges: tuple[float, ...], contract: str) -> N
 def test_label_values_are_those_of_the_core(values: tuple[str, ...], core: object) -> None:
     assert set(values) == {str(member) for member in core}  # type: ignore[attr-defined]
     assert len(values) == len(set(values))
+
+
+def test_a_side_that_nobody_knows_yet_has_its_value() -> None:
+    assert set(c.SIDE_IF_KNOWN.values) == {*Side, c.UNKNOWN}
+    assert c.SIDE_IF_KNOWN.name == c.SIDE.name
+
+
+def test_sizing_methods_are_those_of_the_core_a_quote_amount_counting_as_explicit() -> None:
+    assert set(c.SIZING_METHOD.values) == set(SizingMethod) - {SizingMethod.QUOTE_AMOUNT, SizingMethod.TARGET}
 
 
 def test_reasons_after_the_journal_are_denial_reasons() -> None:

@@ -1,0 +1,253 @@
+"""The checks right before a send: everything that could have changed since the acknowledgement.
+
+Kill switch, age, price, balance, position: whether the order may leave now, and how large it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from decimal import Decimal
+
+import msgspec
+
+from service.clock import Clock
+from service.core import freshness, sizing
+from service.core.markets import Market, MarketType, Quote
+from service.core.orders import Intent, Order, OrderStatus, SizingMethod
+from service.core.refusals import DenialReason, ExpiryReason
+from service.exchanges.protocol import ExchangeUnavailable
+from service.execution import attributes
+from service.execution.calls import ExchangeCalls
+from service.execution.funds import AccountFunds, Snapshot
+from service.execution.halts import Halts
+from service.execution.register import LiveOrder, Register
+from service.journal.protocol import Journal
+from telemetry import conventions as c
+from telemetry.facade import Attributes, Telemetry
+
+log = logging.getLogger(__name__)
+
+_S = OrderStatus
+
+RETRY_S = 0.5
+"""Pause before a failed read, a full disk or an unsent request is tried again."""
+
+_QUOTE_FRESH_NS = 2_000_000_000
+_SIZING_ROUNDS = 3
+_SETTLE_TURN_S = 0.1
+_SETTLE_AT_MOST_NS = 10_000_000_000
+"""A position is not waited for longer than this: an exit must not hang on a fill that an exchange does not tell."""
+
+
+class Denied(msgspec.Struct, frozen=True):
+    reason: DenialReason
+    detail: str
+
+
+class Expired(msgspec.Struct, frozen=True):
+    reason: ExpiryReason
+    detail: str
+
+
+class Withdrawn(msgspec.Struct, frozen=True):
+    """Nothing is to be sent: a cancel came before the send, or the position is already what it shall be."""
+
+    reason: str = "cancel_requested"
+    detail: str | None = None
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """Sized and reserved, at the prices of `quote`; `contracts` is the quantity where the exchange counts in them."""
+
+    sized: sizing.Sized
+    quote: Quote
+    contracts: Decimal | None
+
+
+Verdict = Ready | Denied | Expired | Withdrawn
+
+HALTED = Expired(ExpiryReason.HALTED, "the kill switch is engaged")
+
+
+class _NotYet(msgspec.Struct, frozen=True):
+    """Too little was free, but an order that ended meanwhile may have freed more than this read shows."""
+
+    denied: Denied
+
+
+class SendChecks:
+    """`max_notional` is the largest order of each source, quote units."""
+
+    def __init__(
+        self,
+        *,
+        register: Register,
+        journal: Journal,
+        funds: Mapping[str, AccountFunds],
+        halts: Halts,
+        max_notional: Mapping[str, Decimal | None],
+        telemetry: Telemetry,
+        clock: Clock,
+    ) -> None:
+        self._register = register
+        self._journal = journal
+        self._funds = funds
+        self._halts = halts
+        self._max_notional = max_notional
+        self._telemetry = telemetry
+        self._clock = clock
+
+    async def verdict(self, live: LiveOrder, calls: ExchangeCalls) -> Verdict:
+        """All checks that have to be right at the moment of sending; reserves what the order will take."""
+        with self._telemetry.span(c.SPAN_ORDER_SIZE, attributes.identity(live.order)) as span:
+            verdict = await self._check(live, calls)
+            if isinstance(verdict, Denied | Expired):
+                span.set({c.ATTR_DENIAL_REASON: verdict.reason.value})
+            return verdict
+
+    def halted(self, live: LiveOrder) -> bool:
+        return self._halts.blocks(live.order.account, live.order.intent)
+
+    async def pause(self, live: LiveOrder, seconds: float) -> None:
+        """Wait, but not beyond the order's age limit: it has to be seen to expire in time."""
+        left = self.seconds_left(live)
+        await asyncio.sleep(seconds if left is None else min(seconds, max(left, 0.01)))
+
+    def seconds_left(self, live: LiveOrder) -> float | None:
+        """Until the order is too old; negative when it is; None: it never is."""
+        order = live.order
+        if order.max_age_ns is None:
+            return None
+        return (order.received_ns + order.max_age_ns - self._register.age_now_ns(live)) / 1e9
+
+    async def _check(self, live: LiveOrder, calls: ExchangeCalls) -> Verdict:
+        rounds = 0
+        while True:
+            if live.order.cancel_requested or live.order.status not in {_S.RECEIVED, _S.ABSENT}:
+                return Withdrawn()
+            if (expired := self._blocked(live, calls) or self._expired(live, None)) is not None:
+                return expired
+            rounds += 1
+            try:
+                verdict = await self._size_once(live, calls)
+            except ExchangeUnavailable as error:  # an exit waits for its exchange, an entry until it is too old
+                log.warning("not sized yet: %s", error, extra={"order_id": live.order.id})
+                await self.pause(live, RETRY_S)
+                continue
+            if not isinstance(verdict, _NotYet):
+                return verdict
+            if rounds >= _SIZING_ROUNDS:
+                return verdict.denied
+
+    async def _size_once(self, live: LiveOrder, calls: ExchangeCalls) -> Verdict | _NotYet:
+        order = live.order
+        identity = attributes.identity(order)
+        funds = self._funds[order.account]
+        market = calls.exchange.markets.get(order.symbol)
+        if market is None:
+            return Denied(DenialReason.UNKNOWN_SYMBOL, f"{order.symbol} is not a market of {order.exchange} any more")
+        if _depends_on_position(order):
+            await self._await_settled(live)
+        position, holding = await self._held(order, market, calls, identity)
+        snapshot = await funds.snapshot(lambda: calls.fetch_balances(order.account, identity))
+        quote = await self._quote(order.symbol, calls, identity)
+        if (expired := self._blocked(live, calls) or self._expired(live, quote)) is not None:
+            return expired
+        sized = sizing.size_order(
+            order, market, quote, snapshot.balances, funds.reserved(snapshot), position=position, holding=holding
+        )
+        if isinstance(sized, sizing.Sized):
+            return self._ready(order, sized, market, quote)
+        if isinstance(sized, sizing.AtTarget):
+            return Withdrawn("at_target", sized.detail)
+        return self._unsizable(sized, funds, snapshot)
+
+    def _ready(self, order: Order, sized: sizing.Sized, market: Market, quote: Quote) -> Ready | Denied:
+        # Of a target the position is judged, not the way to it: a reversal is as long as both sides together.
+        target = order.sizing.method is SizingMethod.TARGET
+        size = abs(order.sizing.value) if target else sized.quantity
+        if (denied := self._too_large(order, size * quote.mid)) is not None:
+            return denied
+        self._funds[order.account].reserve(order.id, sized.reserve_currency, sized.reserve_amount)
+        return Ready(sized, quote, market.contracts(sized.quantity))
+
+    def _unsizable(self, sized: sizing.Unsizable, funds: AccountFunds, snapshot: Snapshot) -> Denied | _NotYet:
+        denied = Denied(sized.reason, sized.detail)
+        may_differ = sized.reason is DenialReason.INSUFFICIENT_BALANCE and funds.released_since(snapshot)
+        return _NotYet(denied) if may_differ else denied
+
+    async def _await_settled(self, live: LiveOrder) -> None:
+        """Until what this account executed in the symbol shows in positions, balances and fills.
+
+        Without it, two alerts that ask for the same target a moment apart would both find it not reached.
+        """
+        order = live.order
+        key = (order.account, order.symbol)
+        settling_ns = self._register.settling_ns(order.exchange)
+        begun_ns = self._clock.monotonic_ns()
+        while (now_ns := self._clock.monotonic_ns()) - begun_ns < _SETTLE_AT_MOST_NS:
+            executed_ns = self._register.executed_ns.get(key)
+            shown = executed_ns is None or now_ns - executed_ns >= settling_ns
+            if shown and not any(other.lacks_fills for other in self._register.of_symbol(*key)):
+                return
+            await asyncio.sleep(_SETTLE_TURN_S)
+
+    async def _held(
+        self, order: Order, market: Market, calls: ExchangeCalls, identity: Attributes
+    ) -> tuple[Decimal, Decimal]:
+        """The position (swap) and what the order's source bought through us (spot), base units; 0 where unused."""
+        zero = Decimal(0)
+        if not _depends_on_position(order):
+            return zero, zero
+        if market.type is MarketType.SWAP:
+            position = (await calls.fetch_positions(order.account, identity)).get(order.symbol)
+            return (zero if position is None else position.quantity), zero
+        return zero, await self._journal.holding(
+            source=order.source, exchange=order.exchange, account=order.account, symbol=order.symbol
+        )
+
+    def _too_large(self, order: Order, notional: Decimal) -> Denied | None:
+        limit = self._max_notional.get(order.source)
+        if limit is None or notional <= limit or (_depends_on_position(order) and order.intent is Intent.EXIT):
+            return None
+        return Denied(DenialReason.ABOVE_MAXIMUM, f"worth {notional:f} in quote units, at most {limit:f} is taken")
+
+    async def _quote(self, symbol: str, calls: ExchangeCalls, identity: Attributes) -> Quote:
+        quote = calls.exchange.quote(symbol)
+        if quote is not None and self._clock.now_ns() - quote.ts_ns < _QUOTE_FRESH_NS:
+            return quote
+        return await calls.fetch_quote(symbol, identity)
+
+    def _blocked(self, live: LiveOrder, calls: ExchangeCalls) -> Expired | None:
+        order = live.order
+        if self._halts.blocks(order.account, order.intent):
+            return HALTED
+        if order.intent is Intent.ENTRY and not calls.allows_entry():
+            self._telemetry.add(c.CIRCUIT_BREAKER_REJECTIONS, exchange=calls.name)
+            return Expired(ExpiryReason.BREAKER_OPEN, f"too many calls to {calls.name} failed; entries are not sent")
+        return None
+
+    def _expired(self, live: LiveOrder, quote: Quote | None) -> Expired | None:
+        now_ns = self._register.age_now_ns(live)
+        if quote is None:  # no answer: only age can be judged
+            reason = ExpiryReason.MAX_AGE if freshness.too_old(live.order, now_ns) else None
+        else:
+            reason = freshness.expiry(live.order, now_ns=now_ns, quote=quote)
+        return None if reason is None else Expired(reason, _expiry_detail(live, reason, now_ns, quote))
+
+
+def _depends_on_position(order: Order) -> bool:
+    return order.reduce_only or order.sizing.method is SizingMethod.TARGET
+
+
+def _expiry_detail(live: LiveOrder, reason: ExpiryReason, now_ns: int, quote: Quote | None) -> str:
+    order = live.order
+    if reason is ExpiryReason.MAX_AGE:
+        age, limit = (now_ns - order.received_ns) / 1e9, (order.max_age_ns or 0) / 1e9
+        return f"waited {age:.1f} s, allowed are {limit:g} s"
+    if reason is ExpiryReason.PRICE_DRIFT and quote is not None:
+        price = quote.for_side(order.side)
+        return f"price {price:f}, at arrival {order.arrival_price:f}, allowed are {order.max_drift_bps} bps"
+    return "no price is known"

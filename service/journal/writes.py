@@ -1,0 +1,82 @@
+"""What is written to the journal: plain functions over the writer's connection, each all or nothing."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from functools import reduce
+
+import msgspec
+
+from service.core.markets import MATH
+from service.core.orders import Fill, Order
+from service.journal import holdings, reads, rows
+from service.journal.protocol import Finding, StaleVersion, StoredAnswer
+from service.journal.queries import SQL
+
+FORGET_CHUNK = 500
+"""Expired keys removed in one operation, so that no order waits behind a long clean-up."""
+
+FillWrite = tuple[rows.Row, Decimal]
+"""A fill's row, and what it changes of its source's holding."""
+
+
+def fill_write(order: Order, fill: Fill) -> FillWrite:
+    """Raises JournalConflict where no fill can be such."""
+    return rows.fill_row(order, fill), holdings.change(order, fill)
+
+
+def append(
+    connection: sqlite3.Connection, *, answer: StoredAnswer, order: rows.Row, transition: rows.Row
+) -> StoredAnswer | None:
+    """The stored answer of a key that is taken. Otherwise None, and everything is written."""
+    if not connection.execute(SQL.claim_answer, rows.answer_row(answer)).rowcount:
+        return reads.answer(connection, answer.source, answer.key, answer.created_ns)
+    connection.execute(SQL.insert_order, order)
+    connection.execute(SQL.insert_transition, transition)
+    return None
+
+
+def record(
+    connection: sqlite3.Connection, *, order: Order, transition: rows.Row | None, fills: Sequence[FillWrite]
+) -> None:
+    if not connection.execute(SQL.update_order, rows.updated(order)).rowcount:
+        raise StaleVersion(
+            f"order {order.id}: version {order.version} was to be written, but the journal does not hold the "
+            "version before it: read the order again and apply the change to what is there"
+        )
+    if transition is not None:
+        connection.execute(SQL.insert_transition, transition)
+    changes = [change for row, change in fills if connection.execute(SQL.insert_fill, row).rowcount]
+    if changes:
+        _hold(connection, order, changes)
+
+
+def replace_findings(
+    connection: sqlite3.Connection, *, exchange: str, account: str, found: Sequence[Finding], now_ns: int
+) -> None:
+    whose = {"exchange": exchange, "account": account}
+    first_seen = {tuple(key): seen_ns for *key, seen_ns in connection.execute(SQL.findings_of_account, whose)}
+    connection.execute(SQL.forget_findings, whose)
+    for finding in found:
+        seen = {
+            "first_seen_ns": first_seen.get((finding.kind, finding.reference), now_ns),
+            "last_seen_ns": now_ns,
+        }
+        connection.execute(SQL.put_finding, msgspec.structs.asdict(finding) | seen)
+
+
+def forget_answers(connection: sqlite3.Connection, *, now_ns: int) -> int:
+    """How many expired keys were removed; fewer than `FORGET_CHUNK` when none is left."""
+    return connection.execute(SQL.forget_answers, {"now_ns": now_ns, "limit": FORGET_CHUNK}).rowcount
+
+
+def execute(connection: sqlite3.Connection, *, sql: str, values: Mapping[str, object]) -> None:
+    connection.execute(sql, values)
+
+
+def _hold(connection: sqlite3.Connection, order: Order, changes: Sequence[Decimal]) -> None:
+    whose = (order.exchange, order.account, order.symbol, order.source)
+    held = reduce(MATH.add, changes, reads.holding(connection, whose))
+    connection.execute(SQL.put_holding, (*whose, str(held)))
