@@ -35,7 +35,7 @@ def print_details(order: Order) -> None:
             )
         show("", fills)
     for anomaly in order["anomalies"]:
-        show(Text(f"outside the state table: {clean(anomaly)}", style="bold red"))
+        show(Text(f"anomaly: {clean(anomaly)}", style="bold red"))
 
 
 def print_listing(orders: Sequence[Order]) -> None:
@@ -66,7 +66,10 @@ def _what(order: Order) -> str:
     price = f" {order['price']}" if order["price"] else ""
     stop = f" stop {order['stop_price']}" if order["stop_price"] else ""
     quantity = f"{order['quantity']} " if order["quantity"] else ""
-    return clean(f"{order['side']} {quantity}{order['symbol']} {order['order_type']}{price}{stop}")
+    if order["action"] == "cancel":
+        return clean(f"cancel the open orders in {order['symbol']}")
+    side = order["side"] or "reach the target in"
+    return clean(f"{side} {quantity}{order['symbol']} {order['order_type']}{price}{stop}")
 
 
 def _filled(order: Order) -> str:

@@ -26,6 +26,7 @@ TRACE_WITHIN_S = 2.0
 _TRACE_EVERY_S = 0.05
 _ANSWER_S = 10.0
 _ID = re.compile(r"[\x21-\x7e]{1,128}\Z")
+_DONE_WITHOUT_A_FILL = frozenset({"at_target", "cancel_alert"})
 _OPTIONS = {
     "quantity": "Base units.",
     "quote_amount": "Quote units to spend or receive.",
@@ -33,6 +34,9 @@ _OPTIONS = {
     "risk_percent": "Percent of equity lost at --stop-price, or at --atr.",
     "atr": "Average true range, quote units, for --risk-percent.",
     "atr_multiple": "How many of it between entry and exit.",
+    "action": "close or cancel, in place of a side and a size.",
+    "target_position": "long, short or flat: the position to end with.",
+    "target_quantity": "Its size in base units.",
     "price": "Limit price.",
     "stop_price": "Trigger price, or the stop that --risk-percent counts to.",
     "confidence": "0 to 1; the source has a minimum.",
@@ -59,7 +63,7 @@ def _checked_id(_: click.Context, __: click.Parameter, value: str | None) -> str
 
 @click.command()
 @click.option("--symbol", required=True, help="Like BTC/USDT; any usual spelling.")
-@click.option("--side", required=True, type=click.Choice([side.value for side in Side], case_sensitive=False))
+@click.option("--side", type=click.Choice([side.value for side in Side], case_sensitive=False))
 @click.option("--order-type", type=click.Choice([kind.value for kind in OrderType], case_sensitive=False))
 @_fields
 @click.option("--reduce-only", is_flag=True, help="Only reduce what is held.")
@@ -84,7 +88,7 @@ def send(
 ) -> int:
     """Send one signed alert and show what became of it.
 
-    Exits with 1 when it was refused, or ended without any fill.
+    Exits with 1 when it was refused, or ended without a fill although one was asked for.
     """
     alert_id = alert_id or f"msg_{uuid.uuid4().hex}"
     present = {key: value for key, value in alert.items() if value is not None and value is not False}
@@ -149,4 +153,6 @@ def _trace(operator: OperatorClient, order: dict[str, Any]) -> dict[str, Any]:
 
 def _ended_unfilled(order: dict[str, Any]) -> bool:
     status = order.get("status")
+    if order.get("reason") in _DONE_WITHOUT_A_FILL:
+        return False
     return status in FINAL and status != OrderStatus.FILLED and not Decimal(order.get("filled_qty") or 0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from decimal import Decimal
 
 from service.clock import Clock
 from service.core.orders import Action, Order, OrderStatus
@@ -153,6 +154,7 @@ class Executor:
         await self._register.move(
             live,
             _S.SUBMITTED,
+            detail=_left_over(verdict.sized.dust),
             side=verdict.sized.side,
             reduce_only=verdict.sized.reduce_only,
             quantity=verdict.sized.quantity,
@@ -209,6 +211,10 @@ class Executor:
 def _pause_after(attempts: int) -> float:
     """Seconds before the next attempt, after so many."""
     return float(min(RETRY_S * 2 ** min(attempts - 1, 10), _LONGEST_RETRY_S))
+
+
+def _left_over(dust: Decimal | None) -> str | None:
+    return f"{dust:f} base units are too few to be traded and stay" if dust else None
 
 
 def _to_be_resent(live: LiveOrder) -> bool:

@@ -95,12 +95,14 @@ async def test_quantities_are_sent_in_contracts_and_both_are_kept(tmp_path):
 
 async def test_a_spot_close_sells_what_this_source_bought_less_fees_and_tells_the_dust(tmp_path):
     async with trading(tmp_path, "binance") as lab:
-        bought = await done(lab, side="buy", quantity="0.01")
+        bought = await done(lab, side="buy", quantity="0.00999")
         fee = Decimal(bought["fees"]["BTC"])
         sold = await done(lab, action="close")
 
         assert (sold["status"], sold["side"]) == ("FILLED", "sell")
-        assert Decimal("0.01") - fee - Decimal(sold["filled_qty"]) < Decimal("0.00001")
+        assert Decimal("0.00999") - fee - Decimal(sold["filled_qty"]) < Decimal("0.00001")
+        (submitted,) = [step for step in sold["transitions"] if step["to"] == "SUBMITTED"]
+        assert "too few to be traded" in submitted["detail"]
         assert (await done(lab, action="close"))["reason"] == "at_target"
 
 
