@@ -15,6 +15,7 @@ from service.cli.client import Client
 from service.cli.context import Context
 from service.cli.output import clean, print_json, show, table
 from service.errors import FillpathError, SecretError
+from service.exchanges.settings import CREDENTIALS
 from service.settings import ServerSettings
 
 SKEW_LIMIT_S = 1.0
@@ -106,11 +107,28 @@ def _secrets(context: Context, *, running: bool) -> Iterator[Row]:
             yield Row(f"secret of {name}", ok=True, result=f"{len(found)} present")
         except SecretError as error:
             yield _secret(f"secret of {name}", store.webhook_file(name), error, running=running)
+    yield from _keys(context)
     try:
         store.operator(create=False)
         yield Row("operator token", ok=True, result="present")
     except SecretError as error:
         yield _secret("operator token", store.operator_file, error, running=running)
+
+
+def _keys(context: Context) -> Iterator[Row]:
+    """API keys of real accounts; whether they are the right ones only the exchange can say."""
+    for exchange in context.loaded.settings.exchanges.values():
+        for account in exchange.accounts:
+            name = f"API keys of {account}"
+            try:
+                found = context.secrets.exchange(account, CREDENTIALS)
+            except SecretError as error:
+                yield _failed(name, error, "")
+                continue
+            file = context.secrets.exchange_file(account)
+            fix = "" if found else f"write them into {file}, a line `api_key = ...` each; chmod 600"
+            present = ", ".join(CREDENTIALS[key].lower() for key in found)
+            yield Row(name, ok=bool(found), result=f"{present} present" if found else "none", fix=fix)
 
 
 def _secret(name: str, file: Path, error: SecretError, *, running: bool) -> Row:

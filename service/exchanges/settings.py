@@ -10,6 +10,20 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+CREDENTIALS = {
+    "apiKey": "API_KEY",
+    "secret": "SECRET",
+    "password": "PASSWORD",
+    "uid": "UID",
+    "login": "LOGIN",
+    "token": "TOKEN",
+    "twofa": "TWOFA",
+    "privateKey": "PRIVATE_KEY",
+    "walletAddress": "WALLET_ADDRESS",
+    "accountId": "ACCOUNT_ID",
+}
+"""Names of credentials in ccxt, and as they end in variables and stand in files."""
+
 
 class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the account is set to at the exchange: compared at every start, never changed from here."""

@@ -147,9 +147,24 @@ class Comparison:
         """Positions and balances carry no id: a difference to what went through us is shown as foreign."""
         held = await self._journal.holdings(calls.name, account)
         await calls.exchange.slot(account, Priority.FOLLOW)
+        make = _Maker(calls.name, account)
         if calls.exchange.market_type(account) is MarketType.SWAP:
-            return _positions(_Maker(calls.name, account), held, await calls.fetch_positions(account, None))
-        return _balances(_Maker(calls.name, account), held, await calls.fetch_balances(account, None))
+            positions = await calls.fetch_positions(account, None)
+            moving = {symbol for symbol in positions.keys() | held.keys() if self._is_moving(account, symbol)}
+            return [finding for finding in _positions(make, held, positions) if finding.symbol not in moving]
+        balances = await calls.fetch_balances(account, None)
+        if any(self._is_moving(account, symbol) for symbol in held):
+            return []
+        return _balances(make, held, balances)
+
+    def _is_moving(self, account: str, symbol: str) -> bool:
+        """Whether something was executed so lately, or is so little known yet, that the two sides may still differ."""
+        live = self._register.of_symbol(account, symbol)
+        if any(x.lacks_fills or x.uncertain or x.order.status in RESTING for x in live):
+            return True
+        executed_ns = self._register.executed_ns.get((account, symbol))
+        settling_ns = self._accounts[account].exchange.rules.settling_ns
+        return executed_ns is not None and self._clock.monotonic_ns() - executed_ns < settling_ns
 
 
 class _Maker(msgspec.Struct, frozen=True):

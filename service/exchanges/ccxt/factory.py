@@ -9,7 +9,7 @@ from service.exchanges.ccxt.exchange import CcxtExchange
 from service.exchanges.ccxt.profiles import Profile, profile_of
 from service.exchanges.limiter import Limiter
 from service.exchanges.protocol import Exchange
-from service.exchanges.settings import ExchangeSettings
+from service.exchanges.settings import CREDENTIALS, ExchangeSettings
 from service.secrets import SecretStore
 from service.settings import Settings
 from telemetry.facade import Telemetry
@@ -41,21 +41,6 @@ def make_ccxt_exchanges(
             )
         )
     return exchanges
-
-
-CREDENTIALS = {
-    "apiKey": "API_KEY",
-    "secret": "SECRET",
-    "password": "PASSWORD",
-    "uid": "UID",
-    "login": "LOGIN",
-    "token": "TOKEN",
-    "twofa": "TWOFA",
-    "privateKey": "PRIVATE_KEY",
-    "walletAddress": "WALLET_ADDRESS",
-    "accountId": "ACCOUNT_ID",
-}
-"""Names of credentials in ccxt, and as they end in variables and stand in files."""
 
 
 def _limiter(settings: ExchangeSettings, profile: Profile, clock: Clock) -> Limiter:

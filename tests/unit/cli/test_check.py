@@ -139,3 +139,24 @@ def test_an_engaged_kill_switch_is_shown_with_the_way_out_but_is_no_failure():
     (row,) = [row for row in status_rows(STATUS | {"halts": {"*": "stop"}}) if row.check == "kill switch"]
 
     assert (row.ok, row.result, row.fix) == (True, "stop for *", "fillpath resume")
+
+
+def test_missing_and_present_api_keys_are_told_without_their_values(tmp_path, capsys):
+    config = tmp_path / "fillpath.toml"
+    config.write_text(
+        f'data_dir = "{tmp_path}/var"\n[server]\nport = 1\noperator_port = 1\n[exchanges.x]\nid = "okx"\n'
+        '[exchanges.x.accounts.a]\nmarket_type = "spot"\n[exchanges.x.accounts.b]\nmarket_type = "spot"\n'
+        '[sources.default]\nauth = "standard"\naccounts = ["a", "b"]\n'
+    )
+    keys = tmp_path / "var" / "secrets" / "exchange-a"
+    keys.parent.mkdir(parents=True)
+    keys.write_text("api_key = very-secret\n")
+    keys.chmod(0o600)
+
+    run(["--config", str(config), "check"])
+
+    told = capsys.readouterr().out
+    assert "API keys of a" in told
+    assert "api_key present" in told
+    assert "exchange-b" in told
+    assert "very-secret" not in told
