@@ -153,7 +153,7 @@ def test_missing_and_present_api_keys_are_told_without_their_values(tmp_path, ca
     keys.write_text("api_key = very-secret\n")
     keys.chmod(0o600)
 
-    run(["--config", str(config), "check"])
+    run(["--config", str(config), "check", "--json"])
 
     told = capsys.readouterr().out
     assert "API keys of a" in told
