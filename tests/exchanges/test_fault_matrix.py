@@ -16,6 +16,8 @@ import pytest
 
 from tests.exchanges.lab import Lab, statuses, trading
 from tests.simulator import faults
+from tests.simulator.model import FillPlan
+from tests.support.waiting import until
 
 VENUES = ("binance", "okx", "deribit")
 
@@ -133,6 +135,7 @@ CELLS: dict[str, tuple[Scenario, Expected]] = {
     "429": (market(faults.rate_limited(0.5)), EXECUTED),
     "418": (market(faults.banned(0.5)), EXECUTED),
     "clock skewed": (market(faults.clock_skew(-120_000)), EXECUTED),
+    "filled in parts": (market(faults.filled_as(FillPlan.in_parts(4, every=0.6))), EXECUTED),
     "partly filled, then canceled": (market(faults.partial_then_cancel()), Expected("CANCELED", 1, doubt=False)),
     "delivered twice": (delivered_twice_while_it_rests, Expected("CANCELED", 1, doubt=True)),
     "cancel crosses fill": (canceled_too_late, EXECUTED),
@@ -176,12 +179,28 @@ async def _run(venue: str, name: str, folder: Path) -> Result:
     expected = EXCEPTIONS.get((venue, name), usual)
     async with trading(folder, venue) as lab:
         order_id = await scenario(lab)
-        order = await lab.final(order_id)
+        order = await _settled(lab, await lab.final(order_id))
         ledger = lab.simulator.ledger
         client_id = order["client_order_id"]
         doubt = "IN_DOUBT" in statuses(order)
         found = Expected(order["status"], ledger.placed(client_id), doubt)
         return Result(venue, name, expected, found, tuple(_problems(lab, order, expected, found)))
+
+
+async def _settled(lab: Lab, order: dict[str, Any]) -> dict[str, Any]:
+    """The order once its fills are told; they come from the account's own trades."""
+
+    async def told() -> dict[str, Any] | None:
+        shown = await lab.client.order(order["order_id"])
+        return shown if _filled(shown) >= Decimal(shown["filled_qty"]) else None
+
+    shown = await until(told, within=60, every=0.1)
+    assert shown is not None
+    return shown
+
+
+def _filled(order: dict[str, Any]) -> Decimal:
+    return sum((Decimal(fill["quantity"]) for fill in order["fills"]), Decimal(0))
 
 
 def _problems(lab: Lab, order: dict[str, Any], expected: Expected, found: Expected) -> list[str]:
@@ -193,6 +212,10 @@ def _problems(lab: Lab, order: dict[str, Any], expected: Expected, found: Expect
     executed = ledger.filled(client_id) * instrument.contract_size
     if Decimal(order["filled_qty"]) != executed:
         problems.append(f"filled {order['filled_qty']}, the ledger says {executed}")
+    if _filled(order) != executed:
+        problems.append(f"fills of {_filled(order)}, the ledger says {executed}")
+    if order["anomalies"] and found.placed == 1:
+        problems.append(f"anomalies: {order['anomalies']}")
     return problems
 
 

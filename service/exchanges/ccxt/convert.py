@@ -16,7 +16,7 @@ import msgspec
 from ccxt.base.decimal_to_precision import DECIMAL_PLACES, TICK_SIZE
 
 from service.core.markets import MATH, Balance, Market, MarketType, Position, Quote
-from service.core.orders import Fill, OrderStatus, OrderType, Trade
+from service.core.orders import OrderStatus, OrderType, Trade
 from service.core.outcomes import OrderReport
 
 _MS = 1_000_000
@@ -273,10 +273,6 @@ def _fee(raw: Mapping[str, Any], market: Market) -> tuple[Decimal, str]:
     currency = fees[0].get("currency")
     parts = (decimal_of(fee["cost"]) or _ZERO for fee in fees if fee.get("currency") == currency)
     return sum(parts, _ZERO), currency or market.settle or market.quote
-
-
-def fills_of(trades: Iterable[Trade], client_order_id: str) -> tuple[Fill, ...]:
-    return tuple(trade.fill_of(client_order_id) for trade in trades)
 
 
 def balances_of(raw: Mapping[str, Any]) -> dict[str, Balance]:
