@@ -8,7 +8,7 @@ import time
 import pytest
 
 from service.errors import ConfigurationError
-from tests.exchanges.lab import KEYS, settings, statuses, trading
+from tests.exchanges.lab import KEYS, PLACES, Lab, settings, statuses, trading
 from tests.simulator import faults
 from tests.simulator.__main__ import make_venue
 from tests.simulator.server import Simulator
@@ -104,6 +104,19 @@ async def test_a_ban_holds_back_everything_until_it_is_over(tmp_path):
         banned = next(s.ts_ns for s in lab.simulator.requests if s.endpoint == "place")
         during = [s for s in lab.simulator.requests if 0.5e9 < s.ts_ns - banned < 2.5e9]
         assert during == []
+
+
+async def test_an_entry_that_waits_for_the_request_limit_ages_and_ends_expired(tmp_path):
+    async with Simulator(make_venue("binance")) as simulator:
+        document = settings("binance", simulator.base_url)
+        document["sources"]["default"] |= {"max_age_market": 2}
+        async with running(tmp_path, environ=ENVIRON | KEYS, settings=document) as client:
+            lab = Lab("binance", PLACES["binance"], client, simulator)
+            simulator.schedule.queue("place", faults.banned(30))
+            order = await lab.final(await lab.send(lab.alert()))
+
+            assert (order["status"], order["reason"]) == ("EXPIRED", "max_age")
+            assert simulator.ledger.placed(order["client_order_id"]) == 0
 
 
 @pytest.mark.parametrize(
