@@ -15,6 +15,8 @@ _NS_PER_S = 1_000_000_000
 MARKET_ENTRY_MAX_AGE_NS = 30 * _NS_PER_S
 OTHER_ENTRY_MAX_AGE_NS = 300 * _NS_PER_S
 
+_RECENT_NS = 60 * _NS_PER_S
+
 _BPS = Decimal(10_000)
 
 
@@ -29,6 +31,11 @@ def drift_bps(arrival_price: Decimal, price: Decimal) -> Decimal:
     """How far the price has moved since arrival, in basis points of the price at arrival, in either direction."""
     with localcontext(MATH):
         return abs(price - arrival_price) / arrival_price * _BPS
+
+
+def recent(quote: Quote | None, now_ns: int) -> Quote | None:
+    """The quote, unless it is so old that it is no price at `now_ns`: while an exchange is out, prices stand still."""
+    return None if quote is None or now_ns - quote.ts_ns > _RECENT_NS else quote
 
 
 def too_old(order: Order, now_ns: int) -> bool:

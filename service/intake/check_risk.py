@@ -5,9 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 from service.clock import Clock
-from service.core import risk
+from service.core import freshness, risk
 from service.core.markets import Market, Quote
-from service.core.orders import Action, Intent, Order, SizingMethod
+from service.core.orders import Action, Intent, Order, OrderType, SizingMethod
 from service.core.refusals import DenialReason, Refusal
 from service.execution.halts import Halts
 from service.intake.normalize import RETRY_AFTER_S
@@ -55,7 +55,7 @@ class CheckRisk:
         assert market is not None, "normalized before"
         assert exchange is not None, "normalized before"
         risk.check_market(alert, market)
-        quote = exchange.quote(market.symbol)
+        quote = freshness.recent(exchange.quote(market.symbol), self._clock.now_ns())
         if quote is None:
             if _needs_no_price(order):
                 return
@@ -84,8 +84,8 @@ class CheckRisk:
 
 
 def _needs_no_price(order: Order) -> bool:
-    """A way out at the market has no price and no size to check: it is not held up because none is known."""
-    return order.sizing.method is SizingMethod.TARGET and order.intent is Intent.EXIT
+    """A way out at the market has no limit to check, and its size is checked before the send: it is not held up."""
+    return order.order_type is OrderType.MARKET and order.intent is Intent.EXIT
 
 
 def _check_size(order: Order, quote: Quote, market: Market, max_notional: Decimal | None) -> None:

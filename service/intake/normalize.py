@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from decimal import Decimal
 
-from service.core import risk
+from service.core import freshness, risk
 from service.core.alerts import Alert
 from service.core.ids import new_order_id
 from service.core.markets import Market
@@ -84,7 +84,7 @@ class Normalize:
         cancels = alert.action is Action.CANCEL
         intent = Intent.EXIT if cancels else risk.intent_of(alert.side, market.type, reduce_only=alert.reduce_only)
         price, stop_price = self._rounded(market, alert.price), self._rounded(market, alert.stop_price)
-        quote = exchange.quote(market.symbol)
+        quote = freshness.recent(exchange.quote(market.symbol), intake.received_ns)
         trace = intake.span.context
         return Order(
             id=order_id,

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from service.core.freshness import default_max_age_ns, drift_bps, expiry, too_old
+from service.core.freshness import default_max_age_ns, drift_bps, expiry, recent, too_old
 from service.core.markets import Quote
 from service.core.orders import Intent, Order, OrderType, Side, Sizing, SizingMethod
 from service.core.refusals import ExpiryReason
@@ -109,3 +109,12 @@ def test_entries_may_wait_a_while_and_exits_as_long_as_it_takes(
     intent: Intent, order_type: OrderType, seconds: int | None
 ):
     assert default_max_age_ns(intent, order_type) == (seconds and seconds * SECOND)
+
+
+@pytest.mark.parametrize(("age_s", "known"), [(-5, True), (0, True), (60, True), (61, False), (86_400, False)])
+def test_a_price_that_stood_still_for_a_minute_is_none(age_s: int, known: bool):
+    assert (recent(NEAR, age_s * SECOND) is NEAR) is known
+
+
+def test_no_price_stays_none():
+    assert recent(None, 0) is None

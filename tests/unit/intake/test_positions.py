@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, cast
@@ -58,7 +59,7 @@ class Venue:
     def quote(self, symbol: str) -> Quote | None:
         if self._bid is None:
             return None
-        return Quote(symbol=symbol, bid=Decimal(self._bid), ask=Decimal(self._bid) + 2, ts_ns=0)
+        return Quote(symbol=symbol, bid=Decimal(self._bid), ask=Decimal(self._bid) + 2, ts_ns=time.time_ns())
 
 
 class Switch:
