@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from service.errors import SecretError
+from service.folders import flush_folder, make_folder
 
 _FORBIDDEN_MODE = stat.S_IRWXG | stat.S_IRWXO
 
@@ -94,7 +95,7 @@ def _random_base64() -> str:
 
 
 def _write(file: Path, value: str) -> None:
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(file.parent)
     # Complete or not there at all, even if two processes or a crash meet here: a half-written secret locks users out.
     temporary = file.with_name(f"{file.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -108,6 +109,8 @@ def _write(file: Path, value: str) -> None:
         pass
     finally:
         temporary.unlink()
+    # Senders are told it: a power cut must not take it away and make another one.
+    flush_folder(file.parent)
 
 
 def _read_private(file: Path, otherwise: str) -> str:

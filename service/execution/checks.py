@@ -187,9 +187,8 @@ class SendChecks:
         key = (order.account, order.symbol)
         settling_ns = self._register.settling_ns(order.exchange)
         begun_ns = self._clock.monotonic_ns()
-        while (now_ns := self._clock.monotonic_ns()) - begun_ns < _SETTLE_AT_MOST_NS:
-            executed_ns = self._register.executed_ns.get(key)
-            shown = executed_ns is None or now_ns - executed_ns >= settling_ns
+        while self._clock.monotonic_ns() - begun_ns < _SETTLE_AT_MOST_NS:
+            shown = self._register.since_execution_ns(*key) >= settling_ns
             if shown and not any(other.lacks_fills for other in self._register.of_symbol(*key)):
                 return
             await asyncio.sleep(_SETTLE_TURN_S)

@@ -162,9 +162,8 @@ class Comparison:
         live = self._register.of_symbol(account, symbol)
         if any(x.lacks_fills or x.uncertain or x.order.status in RESTING for x in live):
             return True
-        executed_ns = self._register.executed_ns.get((account, symbol))
         settling_ns = self._accounts[account].exchange.rules.settling_ns
-        return executed_ns is not None and self._clock.monotonic_ns() - executed_ns < settling_ns
+        return self._register.since_execution_ns(account, symbol) < settling_ns
 
 
 class _Maker(msgspec.Struct, frozen=True):

@@ -129,8 +129,8 @@ class Register:
         self._clock = clock
         self._observers: list[Observer] = []
         self.live: dict[str, LiveOrder] = {}
-        self.executed_ns: dict[tuple[str, str], int] = {}
-        """When an execution was last seen, monotonic, by account and symbol."""
+        self._executed_ns: dict[tuple[str, str], int] = {}
+        self._began_ns = clock.monotonic_ns()
         self.impossible_facts: dict[str, int] = {}
 
     def observe(self, observer: Observer) -> None:
@@ -162,6 +162,10 @@ class Register:
     def unsettled(self, account: str) -> list[LiveOrder]:
         """Ended at the exchange, but more fills may come, or some that are known of are still to be read."""
         return [x for x in self.live.values() if x.order.account == account and x.order.status in ENDED]
+
+    def since_execution_ns(self, account: str, symbol: str) -> int:
+        """How long nothing was executed there, as far as this process knows: at most since it began."""
+        return self._clock.monotonic_ns() - self._executed_ns.get((account, symbol), self._began_ns)
 
     def settling_ns(self, exchange: str) -> int:
         return self._settling_ns.get(exchange, 0)
@@ -254,7 +258,7 @@ class Register:
             span.set(attributes.commit(commit, "record") | attributes.outcome(after))
         live.add_fills(fills)
         if fills or after.filled_qty != before.filled_qty:
-            self.executed_ns[after.account, after.symbol] = self._clock.monotonic_ns()
+            self._executed_ns[after.account, after.symbol] = self._clock.monotonic_ns()
         live.replace(after)
         for observer in self._observers:
             observer(live, Change(before, after, fills, conclusive))

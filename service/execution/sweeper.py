@@ -7,7 +7,7 @@ import logging
 
 from service.clock import Clock
 from service.core import freshness
-from service.core.orders import OrderStatus
+from service.core.orders import Action, OrderStatus
 from service.core.refusals import ExpiryReason
 from service.execution.halts import Halts
 from service.execution.measures import ON_TIME_NS
@@ -62,11 +62,16 @@ class Sweeper:
         return len(blocked)
 
     def _unsent(self) -> list[LiveOrder]:
-        """Waiting for their turn or for a next attempt; what is being executed checks for itself."""
+        """Waiting for their turn or for a next attempt; what is being executed checks for itself.
+
+        Alerts that cancel are not among them: no kill switch holds them up.
+        """
         return [
             live
             for live in list(self._register.live.values())
-            if live.order.status is OrderStatus.RECEIVED and not live.executing
+            if live.order.status is OrderStatus.RECEIVED
+            and live.order.action is not Action.CANCEL
+            and not live.executing
         ]
 
     def _is_over(self, live: LiveOrder) -> bool:

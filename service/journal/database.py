@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
 
+from service.folders import flush_folder
 from service.journal.holdings import SumHeld
 from service.journal.protocol import JournalForeign, JournalTooNew, JournalUnavailable
 from service.journal.queries import SQL
@@ -26,19 +27,12 @@ _BUSY_TIMEOUT_S = 2.0
 """How long to wait for someone who looks at the file from outside, such as an operator with the sqlite3 shell."""
 
 
-def create_directory(directory: Path) -> None:
-    """Rights 0700 where it is missing; one that exists stays as it is."""
-    if not directory.exists():
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _sync(directory.parent)
-
-
 def create_file(path: Path) -> None:
     """Rights 0600, empty where it is missing, and there after a power cut."""
     # Closed again before SQLite opens it: closing a second descriptor later would drop SQLite's own file locks.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     path.chmod(0o600)
-    _sync(path.parent)
+    flush_folder(path.parent)
 
 
 def migrate(path: Path) -> None:

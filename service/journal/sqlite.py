@@ -22,6 +22,7 @@ from typing import TypeVar
 import msgspec
 
 from service.core.orders import Fill, Order, Transition
+from service.folders import make_folder
 from service.journal import database, reads, rows, writes
 from service.journal.lock import JournalLock
 from service.journal.protocol import (
@@ -85,7 +86,7 @@ class SqliteJournal:
         """
         with ExitStack() as undo:
             try:
-                database.create_directory(path.parent)
+                make_folder(path.parent)
                 lock = JournalLock(path)
                 undo.callback(lock.release)
                 database.create_file(path)
