@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from service.clock import Clock
 from service.core.orders import Order, OrderStatus, SizingMethod
-from service.core.outcomes import Found, RejectReason, absence_provable_at, may_resend_after_absence
+from service.core.outcomes import Found, OrderReport, RejectReason, absence_provable_at, may_resend_after_absence
 from service.exchanges.protocol import OrderRef, Priority
 from service.execution import attributes
 from service.execution.calls import ExchangeCalls
@@ -88,6 +88,8 @@ class Reconciler:
         answer = await calls.look_up(reference(order), identity)
         if answer is None:
             return "unanswered"
+        if isinstance(answer, Found) and await self._is_anothers(order, answer.report, calls):
+            return "not_found"
         async with live.lock:
             if live.order.version != order.version:
                 return "not_found"  # the operator was faster
@@ -104,6 +106,17 @@ class Reconciler:
             resend = may_resend_after_absence(rules, closes_position=closes) and not used
             await self._register.move(live, _S.ABSENT, reason=RESEND if resend else ABSENT, conclusive=not resend)
             return "absent"
+
+
+    async def _is_anothers(self, order: Order, report: OrderReport, calls: ExchangeCalls) -> bool:
+        """Whether what was found only looks like `order`, and is known as another order of ours.
+
+        Where no id of ours is looked up, two orders that are alike cannot be told apart by anything else.
+        """
+        if calls.exchange.rules.looks_up_by_client_id:
+            return False
+        known = await self._register.find(report.exchange_order_id)
+        return known is not None and known.exchange == order.exchange and known.id != order.id
 
 
 async def _wait_at_most(live: LiveOrder, seconds: float) -> None:

@@ -156,6 +156,10 @@ class Register:
     def resting(self, account: str) -> list[LiveOrder]:
         return [x for x in self.live.values() if x.order.account == account and x.order.status in RESTING]
 
+    async def find(self, reference: str) -> Order | None:
+        """Any order in the journal, by any of its ids."""
+        return await self._journal.find_order(reference)
+
     def of_symbol(self, account: str, symbol: str) -> list[LiveOrder]:
         return [x for x in self.live.values() if x.order.account == account and x.order.symbol == symbol]
 
