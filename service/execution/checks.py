@@ -35,7 +35,8 @@ RETRY_S = 0.5
 """Pause before a failed read, a full disk or an unsent request is tried again."""
 
 _QUOTE_FRESH_NS = 2_000_000_000
-_SIZING_ROUNDS = 3
+_FREED_WITHIN_NS = 2_000_000_000
+"""How long balances are read again while orders end meanwhile, so that each read may be older than the last end."""
 _SETTLE_TURN_S = 0.1
 _SETTLE_AT_MOST_NS = 10_000_000_000
 """A position is not waited for longer than this: an exit must not hang on a fill that an exchange does not tell."""
@@ -123,13 +124,12 @@ class SendChecks:
         return (order.received_ns + order.max_age_ns - self._register.age_now_ns(live)) / 1e9
 
     async def _check(self, live: LiveOrder, calls: ExchangeCalls) -> Verdict:
-        rounds = 0
+        begun_ns = self._clock.monotonic_ns()
         while True:
             if live.order.cancel_requested or live.order.status not in {_S.RECEIVED, _S.ABSENT}:
                 return Withdrawn()
             if (expired := self._blocked(live, calls) or self._expired(live, None)) is not None:
                 return expired
-            rounds += 1
             try:
                 verdict = await self._size_once(live, calls)
             except ExchangeUnavailable as error:  # an exit waits for its exchange, an entry until it is too old
@@ -138,7 +138,7 @@ class SendChecks:
                 continue
             if not isinstance(verdict, _NotYet):
                 return verdict
-            if rounds >= _SIZING_ROUNDS:
+            if self._clock.monotonic_ns() - begun_ns > _FREED_WITHIN_NS:
                 return verdict.denied
 
     async def _size_once(self, live: LiveOrder, calls: ExchangeCalls) -> Verdict | _NotYet:
