@@ -28,6 +28,7 @@ from service.exchanges.protocol import Exchange
 from service.exchanges.starting import start_exchanges, start_late
 from service.execution.assembly import Loop, build_execution
 from service.execution.operations import Operations
+from service.folders import make_folder
 from service.identity import instance_id, service_version
 from service.intake.address import CheckAddress, LimitFailures
 from service.intake.append import Append
@@ -122,14 +123,16 @@ class Service:
 
     async def _start(self, stack: AsyncExitStack) -> None:
         server = self.settings.server
-        self.loaded.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(self.loaded.data_dir)
         public = bind(server.host, server.port, "port")
         stack.callback(public.close)
         private = bind(server.operator_host, server.operator_port, "operator_port")
         stack.callback(private.close)
         self.sources = load_sources(self.settings, self._secrets)
         token = self._secrets.operator(create=True)
-        self.journal = SqliteJournal.open(self.loaded.data_dir / "journal.sqlite", on_commit=self._measure_commit)
+        self.journal = SqliteJournal.open(
+            self.loaded.data_dir / "journal.sqlite", clock=self.clock, on_commit=self._measure_commit
+        )
         stack.push_async_callback(self.journal.close)
         self.exchanges = self._make_exchanges(self.loaded, self._secrets, self.telemetry, self.clock)
         for exchange in self.exchanges:
@@ -176,7 +179,7 @@ class Service:
         while True:
             await asyncio.sleep(_CLEAN_EVERY_S)
             try:
-                forgotten = await self.journal.forget_expired_answers(self.clock.now_ns())
+                forgotten = await self.journal.forget_expired_answers(self.journal.kept_ns())
             except JournalUnavailable:
                 continue  # the probe says so; keys can wait
             log.debug("forgot %d expired idempotency keys", forgotten)
@@ -186,12 +189,17 @@ class Service:
     ) -> None:
         servers = Servers(
             max_connections=self.settings.server.max_connections,
+            body_timeout=self.settings.server.body_timeout,
             shutdown_timeout=self.settings.server.shutdown_timeout,
+            refused=self._count_refused_connection,
         )
         stack.push_async_callback(servers.stop)
         await servers.start(operator_application(self._operator(), self._authorization(token), self._checks), private)
         await servers.start(public_application(self._webhook(), self._checks), public)
         self.public_address, self.operator_address = address_of(public), address_of(private)
+
+    def _count_refused_connection(self, reason: DenialReason) -> None:
+        self.telemetry.add(c.DENIALS, source="unknown", reason=reason.value)
 
     def _refuses(self) -> Refusal | None:
         if self._stopping:
@@ -220,12 +228,12 @@ class Service:
             ReadBody(server.max_body_bytes, server.body_timeout),
             Decode(),
             Authenticate(telemetry, clock),
-            LookUpKey(self.journal, clock),
+            LookUpKey(self.journal),
             LimitSource(clock, self._refuses),
             Validate(telemetry),
-            Normalize(accounts, telemetry),
+            Normalize(accounts, telemetry, clock),
             CheckRisk(self.execution.halts, telemetry, clock),
-            Append(self.journal, telemetry, clock),
+            Append(self.journal, telemetry),
         )
         return Webhook(
             pipeline=Pipeline(steps, limit, telemetry, clock),

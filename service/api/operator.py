@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from http import HTTPStatus
@@ -11,7 +12,7 @@ from typing import TypeVar
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -19,7 +20,7 @@ from service.api import views
 from service.api.authorization import RequireToken
 from service.api.health import Checks, health_routes
 from service.api.problem import JSONResponse, problem
-from service.api.public import http_error
+from service.api.public import http_error, without_redirects
 from service.api.rebuild import rebuilt_spans
 from service.core.orders import OrderStatus
 from service.execution.operations import OperationRefused, Operations
@@ -28,6 +29,7 @@ from telemetry.facade import Telemetry
 
 MAX_BODY_BYTES = 16_384
 MAX_PAGE = 500
+_LIMIT = re.compile("[0-9]{1,3}")
 _FILTERS = ("status", "symbol", "account", "limit", "after")
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -162,7 +164,7 @@ def operator_application(operator: Operator, authorization: Callable[..., Requir
         },
     )
     application.add_middleware(authorization)
-    return application
+    return without_redirects(application)
 
 
 async def _operation_refused(_: Request, error: Exception) -> Response:
@@ -175,15 +177,23 @@ async def _journal_unavailable(_: Request, error: Exception) -> Response:
 
 
 async def _decode(request: Request, kind: type[T]) -> T:
-    chunks = bytearray()
-    async for chunk in request.stream():
-        chunks += chunk
-        if len(chunks) > MAX_BODY_BYTES:
-            raise OperationRefused(413, "too_large", f"the body is larger than {MAX_BODY_BYTES} bytes")
     try:
-        return msgspec.json.decode(bytes(chunks) or b"{}", type=kind)
+        return msgspec.json.decode(await _read(request) or b"{}", type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise OperationRefused(422, "invalid_body", str(error)) from None
+
+
+async def _read(request: Request) -> bytes:
+    chunks = bytearray()
+    try:
+        async for chunk in request.stream():
+            chunks += chunk
+            if len(chunks) > MAX_BODY_BYTES:
+                raise OperationRefused(413, "too_large", f"the body is larger than {MAX_BODY_BYTES} bytes")
+    except ClientDisconnect:
+        detail = "the connection was closed before the body was complete"
+        raise OperationRefused(408, "body_timeout", detail) from None
+    return bytes(chunks)
 
 
 def _client(request: Request) -> str:
@@ -202,7 +212,7 @@ def _query(parameters: Mapping[str, str]) -> OrderQuery:
         known = ", ".join(OrderStatus)
         raise OperationRefused(422, "unknown_status", f"{error}; known are {known}") from None
     limit = parameters.get("limit", "50")
-    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:6]) <= MAX_PAGE):
+    if not _LIMIT.fullmatch(limit) or not 1 <= int(limit) <= MAX_PAGE:
         raise OperationRefused(422, "invalid_limit", f"limit is {limit[:20]!r}; expected 1 to {MAX_PAGE}")
     return OrderQuery(
         statuses=statuses,

@@ -22,4 +22,10 @@ async def http_error(_: Request, error: Exception) -> Response:
 
 def public_application(webhook: Webhook, checks: Checks) -> Starlette:
     routes = [Route("/webhook/{source}", webhook, methods=["POST"]), *health_routes(checks)]
-    return Starlette(routes=routes, exception_handlers={HTTPException: http_error})
+    return without_redirects(Starlette(routes=routes, exception_handlers={HTTPException: http_error}))
+
+
+def without_redirects(application: Starlette) -> Starlette:
+    """A path with a slash too many is not found: where to go instead would be made of whatever Host was sent."""
+    application.router.redirect_slashes = False
+    return application

@@ -1,22 +1,22 @@
-"""The two listeners: sockets bound before anything starts, uvicorn on top, bounded in connections and time."""
+"""The two listeners: sockets bound before anything starts, uvicorn on top, stopped within a bound."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import errno
+import functools
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from service.api.connections import IDLE_TIMEOUT_S, Connection, Room
+from service.core.refusals import DenialReason
 from service.errors import ConfigurationError
 
-HEADER_TIMEOUT_S = 10.0
-KEEP_ALIVE_S = 75
 BACKLOG = 2048
 
 
@@ -42,27 +42,6 @@ def address_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-class _BoundedProtocol(HttpToolsProtocol):
-    """uvicorn bounds idle connections only after their first answer; this one bounds the first request's headers too.
-
-    A sender that connects and says nothing, or a header now and then, would hold its connection for ever.
-    """
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._header_timer = self.loop.call_later(HEADER_TIMEOUT_S, self._close_if_silent)
-
-    def _close_if_silent(self) -> None:
-        # uvicorn declares these as always set; before the first request there is no cycle.
-        cycle: object | None = self.cycle
-        if cycle is None:
-            self.transport.close()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._header_timer.cancel()
-        super().connection_lost(exc)
-
-
 class _Server(uvicorn.Server):
     """Signals are the service's business, not the server's: there are two of these."""
 
@@ -72,27 +51,36 @@ class _Server(uvicorn.Server):
 
 
 class Servers:
-    """Serves applications on bound sockets until `stop`."""
+    """Serves applications on bound sockets until `stop`; `refused` hears what is refused before an application."""
 
-    def __init__(self, *, max_connections: int, shutdown_timeout: float) -> None:
+    def __init__(
+        self,
+        *,
+        max_connections: int,
+        body_timeout: float,
+        shutdown_timeout: float,
+        refused: Callable[[DenialReason], None],
+    ) -> None:
         self._max_connections = max_connections
+        self._body_timeout = body_timeout
+        self._refused = refused
         self._shutdown_timeout = shutdown_timeout
         self._servers: list[_Server] = []
         self._tasks: list[asyncio.Task[Any]] = []
 
     async def start(self, app: ASGIApp, listener: socket.socket) -> None:
         """Return when the socket is being served."""
+        room = Room(self._max_connections, self._body_timeout, self._refused)
         config = uvicorn.Config(
             app,
-            http=_BoundedProtocol,
+            http=functools.partial(Connection, room=room),  # type: ignore[arg-type]
             ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            limit_concurrency=self._max_connections,
-            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_keep_alive=int(IDLE_TIMEOUT_S),
             timeout_graceful_shutdown=max(1, int(self._shutdown_timeout)),
             backlog=BACKLOG,
         )

@@ -106,7 +106,7 @@ class Webhook:
         if intake.replay is not None:
             return _replayed(intake)
         assert intake.order is not None, "neither refused nor replayed: appended"
-        live = self._register.track(intake.order)
+        live = self._register.track(intake.order, received_monotonic_ns=intake.received_monotonic_ns)
         intake.span.set({c.ATTR_ORDER_ID: live.order.id, c.ATTR_ORDER_CLIENT_ORDER_ID: live.order.client_order_id})
         self._executor.submit(live)
         return await self._accepted(live, _wait_seconds(intake.headers.get("prefer", "")))

@@ -34,8 +34,11 @@ def drift_bps(arrival_price: Decimal, price: Decimal) -> Decimal:
 
 
 def recent(quote: Quote | None, now_ns: int) -> Quote | None:
-    """The quote, unless it is so old that it is no price at `now_ns`: while an exchange is out, prices stand still."""
-    return None if quote is None or now_ns - quote.ts_ns > _RECENT_NS else quote
+    """The quote, unless it is so old that it is no price at `now_ns`: while an exchange is out, prices stand still.
+
+    One stamped far in the future was learned before the clock jumped back, nobody knows when.
+    """
+    return None if quote is None or abs(now_ns - quote.ts_ns) > _RECENT_NS else quote
 
 
 def too_old(order: Order, now_ns: int) -> bool:

@@ -215,7 +215,8 @@ class SendChecks:
 
     async def _quote(self, symbol: str, calls: ExchangeCalls, identity: Attributes) -> Quote:
         quote = calls.exchange.quote(symbol)
-        if quote is not None and self._clock.now_ns() - quote.ts_ns < _QUOTE_FRESH_NS:
+        # A price stamped in the future was learned before the clock jumped back: it may be as old as it likes.
+        if quote is not None and abs(self._clock.now_ns() - quote.ts_ns) < _QUOTE_FRESH_NS:
             return quote
         return await calls.fetch_quote(symbol, identity)
 

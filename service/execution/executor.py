@@ -181,7 +181,7 @@ class Executor:
     async def _end_unsent(self, live: LiveOrder, verdict: Denied | Expired | Withdrawn) -> None:
         """Not sent, for good. An absent order that may not be sent again stays ABSENT."""
         if live.order.status is _S.ABSENT:
-            await self._register.note(live, reason=ABSENT, outcome_counted=True)
+            await self._register.note(live, reason=ABSENT, detail=_not_again(verdict), outcome_counted=True)
         elif isinstance(verdict, Denied):
             await self._register.move(live, _S.DENIED, reason=verdict.reason.value, detail=verdict.detail)
         elif isinstance(verdict, Expired):
@@ -211,6 +211,11 @@ class Executor:
 def _pause_after(attempts: int) -> float:
     """Seconds before the next attempt, after so many."""
     return float(min(RETRY_S * 2 ** min(attempts - 1, 10), _LONGEST_RETRY_S))
+
+
+def _not_again(verdict: Denied | Expired | Withdrawn) -> str:
+    """Why an absent order that might be sent again is not."""
+    return f"not sent again: {verdict.reason}" + (f": {verdict.detail}" if verdict.detail else "")
 
 
 def _left_over(dust: Decimal | None) -> str | None:

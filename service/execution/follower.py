@@ -153,7 +153,7 @@ class Follower:
             for live in list(self._register.live.values()):
                 if live.order.status is not _S.ABSENT or live.executing:
                     continue
-                if self._clock.now_ns() - live.order.updated_ns > _ABSENT_FOR_NS:
+                if self._clock.monotonic_ns() - live.changed_ns > _ABSENT_FOR_NS:
                     async with live.lock:
                         await self._register.note(live, settled=True)
                     continue

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from service.clock import Clock
+from service.core.documents import NUMBER_BOUNDS, is_bounded
 from service.core.orders import EXCHANGE_STATES, FINAL, Order, OrderStatus
 from service.exchanges.protocol import ExchangeUnavailable
 from service.execution import attributes
@@ -175,7 +176,7 @@ def _resolution(
             422, "impossible_status", f"{status} is no resolution; expected {', '.join(sorted(allowed))}"
         )
     filled = filled_qty if filled_qty is not None else (order.quantity if status is _S.FILLED else order.filled_qty)
-    if filled is None or not filled.is_finite() or filled < order.filled_qty or filled > (order.quantity or filled):
+    if filled is None or not is_bounded(filled) or filled < order.filled_qty or filled > (order.quantity or filled):
         raise OperationRefused(
             422, "impossible_quantity", f"filled_qty must lie between {order.filled_qty:f} and {order.quantity}"
         )
@@ -183,5 +184,7 @@ def _resolution(
     if exchange_order_id:
         fields["exchange_order_id"] = exchange_order_id
     if average_price is not None:
+        if not is_bounded(average_price) or average_price <= 0:
+            raise OperationRefused(422, "impossible_price", f"average_price must be more than 0; {NUMBER_BOUNDS}")
         fields["average_price"] = average_price
     return fields

@@ -107,7 +107,6 @@ class Reconciler:
             await self._register.move(live, _S.ABSENT, reason=RESEND if resend else ABSENT, conclusive=not resend)
             return "absent"
 
-
     async def _is_anothers(self, order: Order, report: OrderReport, calls: ExchangeCalls) -> bool:
         """Whether what was found only looks like `order`, and is known as another order of ours.
 

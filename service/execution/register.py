@@ -41,12 +41,14 @@ OUTCOME_UNKNOWN = frozenset({OrderStatus.RECEIVED, OrderStatus.SUBMITTED, OrderS
 class LiveOrder:
     """An order that is not settled, with what only this process needs of it.
 
-    Times are monotonic nanoseconds. `missing_since_ns`: since when the exchange knows no such order though it rested.
+    Times are monotonic nanoseconds. `changed_ns`: when it last changed. `missing_since_ns`: since when the exchange
+    knows no such order though it rested.
     """
 
     __slots__ = (
         "cancel_sent_ns",
         "changed",
+        "changed_ns",
         "doubt_since_ns",
         "executing",
         "fill_ids",
@@ -57,9 +59,12 @@ class LiveOrder:
         "received_monotonic_ns",
     )
 
-    def __init__(self, order: Order, received_monotonic_ns: int, fills: Iterable[Fill] = ()) -> None:
+    def __init__(
+        self, order: Order, *, received_monotonic_ns: int, changed_ns: int, fills: Iterable[Fill] = ()
+    ) -> None:
         self.order = order
         self.received_monotonic_ns = received_monotonic_ns
+        self.changed_ns = changed_ns
         self.lock = asyncio.Lock()
         self.changed = asyncio.Event()
         self.fill_ids: set[str] = set()
@@ -95,8 +100,9 @@ class LiveOrder:
         """Return after the next change of the order."""
         await self.changed.wait()
 
-    def replace(self, order: Order) -> None:
+    def replace(self, order: Order, changed_ns: int) -> None:
         self.order = order
+        self.changed_ns = changed_ns
         self.changed.set()
         self.changed = asyncio.Event()
 
@@ -137,15 +143,38 @@ class Register:
         """Call `observer` after each journaled change; it must not raise or wait."""
         self._observers.append(observer)
 
-    def track(self, order: Order, fills: Iterable[Fill] = ()) -> LiveOrder:
-        """Begin to follow an order that is in the journal."""
-        age_ns = max(0, self._clock.now_ns() - order.received_ns)
-        live = LiveOrder(order, self._clock.monotonic_ns() - age_ns, fills)
+    def track(self, order: Order, fills: Iterable[Fill] = (), *, received_monotonic_ns: int | None = None) -> LiveOrder:
+        """Begin to follow an order that is in the journal.
+
+        `received_monotonic_ns` is when this process received it; None: an earlier one did, and the wall clock alone
+        can tell how long ago.
+        """
+        if received_monotonic_ns is None:
+            received_monotonic_ns = self._monotonic(order.received_ns)
+        live = LiveOrder(
+            order,
+            received_monotonic_ns=received_monotonic_ns,
+            changed_ns=self._monotonic(order.updated_ns),
+            fills=fills,
+        )
         if live.uncertain:
-            # Its request left before the end of the process that sent it, so before now.
-            live.doubt_since_ns = self._clock.monotonic_ns()
+            live.doubt_since_ns = self._clock.monotonic_ns() - self._doubted_for_ns(order)
         self.live[order.id] = live
         return live
+
+    def _doubted_for_ns(self, order: Order) -> int:
+        """For how long at least the request of an order in doubt has left, when a process begins to follow it.
+
+        It left before the order was journaled as IN_DOUBT; of a SUBMITTED one it is only known that the process that
+        sent it has ended. A service that is started again and again proves absence like one that runs.
+        """
+        if order.status is not OrderStatus.IN_DOUBT:
+            return 0
+        return max(0, self._clock.now_ns() - order.updated_ns)
+
+    def _monotonic(self, wall_ns: int) -> int:
+        """A moment of an earlier process by this one's monotonic clock; never in the future."""
+        return self._clock.monotonic_ns() - max(0, self._clock.now_ns() - wall_ns)
 
     def age_now_ns(self, live: LiveOrder) -> int:
         """Unix nanoseconds as counted from the order's receipt by the monotonic clock: a jump of the wall clock
@@ -197,7 +226,7 @@ class Register:
 
     async def settle_if_over(self, live: LiveOrder) -> None:
         """Let go of an ended order of which nothing more is expected. The caller holds `live.lock`."""
-        if not live.order.settled and self._settles(live, live.order, (), self._clock.now_ns()):
+        if not live.order.settled and self._settles(live, live.order, ()):
             if live.lacks_fills:
                 missing = live.order.filled_qty - live.fills_qty
                 detail = f"the exchange tells no fills for {missing:f} of {live.order.filled_qty:f} filled"
@@ -239,7 +268,7 @@ class Register:
                 updated_ns=now_ns,
                 last_span_id=span.context.span_id,
                 outcome_counted=after.outcome_counted or (conclusive and after.status not in OUTCOME_UNKNOWN),
-                settled=after.settled or self._settles(live, after, fills, now_ns),
+                settled=after.settled or self._settles(live, after, fills),
             )
             transition = None
             if after.status is not before.status:
@@ -263,15 +292,16 @@ class Register:
         live.add_fills(fills)
         if fills or after.filled_qty != before.filled_qty:
             self._executed_ns[after.account, after.symbol] = self._clock.monotonic_ns()
-        live.replace(after)
+        live.replace(after, self._clock.monotonic_ns())
         for observer in self._observers:
             observer(live, Change(before, after, fills, conclusive))
         if after.settled:
             self.live.pop(after.id, None)
 
-    def _settles(self, live: LiveOrder, after: Order, fills: tuple[Fill, ...], now_ns: int) -> bool:
+    def _settles(self, live: LiveOrder, after: Order, fills: tuple[Fill, ...]) -> bool:
         known = live.fills_qty + sum(fill.quantity for fill in fills if fill.id not in live.fill_ids)
-        ended_ns = live.order.updated_ns if live.order.status is after.status else now_ns
+        now_ns = self._clock.monotonic_ns()
+        ended_ns = live.changed_ns if live.order.status is after.status else now_ns
         settling_ns = self.settling_ns(after.exchange)
         return is_settled(after, fills_qty=known, ended_ns=ended_ns, now_ns=now_ns, settling_ns=settling_ns)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import msgspec
 
-from service.clock import Clock
 from service.core.orders import Order
 from service.core.refusals import DenialReason, Refusal
 from service.intake.idempotency import replay
@@ -22,10 +21,9 @@ class Append:
 
     span = c.SPAN_JOURNAL_APPEND
 
-    def __init__(self, journal: Journal, telemetry: Telemetry, clock: Clock) -> None:
+    def __init__(self, journal: Journal, telemetry: Telemetry) -> None:
         self._journal = journal
         self._telemetry = telemetry
-        self._clock = clock
 
     async def __call__(self, intake: Intake) -> None:
         current = self._telemetry.current()
@@ -51,7 +49,7 @@ class Append:
         order, key = intake.order, intake.key
         assert order is not None, "normalized before"
         assert key is not None, "looked up before"
-        now_ns = self._clock.now_ns()
+        now_ns = self._journal.kept_ns()
         return StoredAnswer(
             source=intake.source_name,
             key=key.key,

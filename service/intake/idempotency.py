@@ -18,16 +18,15 @@ class LookUpKey:
 
     span = c.SPAN_WEBHOOK_IDEMPOTENCY
 
-    def __init__(self, journal: Journal, clock: Clock) -> None:
+    def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._clock = clock
 
     async def __call__(self, intake: Intake) -> None:
         source = intake.known
         signed_id = intake.headers.get("webhook-id") if source.settings.auth == "standard" else None
         intake.content_hash = content_hash(intake.document)
         intake.key = derive_key(webhook_id=signed_id, document=intake.document, content_hash=intake.content_hash)
-        stored = self._journal.look_up_answer(source.name, intake.key.key, self._clock.now_ns())
+        stored = self._journal.look_up_answer(source.name, intake.key.key, self._journal.kept_ns())
         if stored is not None:
             replay(intake, stored)
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from decimal import Decimal
 
+from service.clock import Clock
 from service.core import freshness, risk
 from service.core.alerts import Alert
 from service.core.ids import new_order_id
@@ -51,8 +52,9 @@ class Normalize:
 
     span = c.SPAN_ORDER_NORMALIZE
 
-    def __init__(self, accounts: Mapping[str, Exchange], telemetry: Telemetry) -> None:
+    def __init__(self, accounts: Mapping[str, Exchange], telemetry: Telemetry, clock: Clock) -> None:
         self._accounts = accounts
+        self._clock = clock
         self._symbols = Symbols()
         self._telemetry = telemetry
 
@@ -84,7 +86,7 @@ class Normalize:
         cancels = alert.action is Action.CANCEL
         intent = Intent.EXIT if cancels else risk.intent_of(alert.side, market.type, reduce_only=alert.reduce_only)
         price, stop_price = self._rounded(market, alert.price), self._rounded(market, alert.stop_price)
-        quote = freshness.recent(exchange.quote(market.symbol), intake.received_ns)
+        quote = freshness.recent(exchange.quote(market.symbol), self._clock.now_ns())
         trace = intake.span.context
         return Order(
             id=order_id,

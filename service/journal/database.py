@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
 
+from service.clock import Clock
 from service.folders import flush_folder
 from service.journal.holdings import SumHeld
+from service.journal.kept_time import Beat, KeptTime
 from service.journal.protocol import JournalForeign, JournalTooNew, JournalUnavailable
 from service.journal.queries import SQL
 
@@ -35,8 +37,10 @@ def create_file(path: Path) -> None:
     flush_folder(path.parent)
 
 
-def migrate(path: Path) -> None:
+def migrate(path: Path, clock: Clock) -> KeptTime:
     """Bring the schema to `VERSION`, one transaction a step, and make sure that the file can be written.
+
+    The time by which keys are kept goes on from where the file says that it was.
 
     Raises JournalForeign and JournalTooNew, both before anything is changed, and JournalUnavailable where the file
     cannot be written or its file system cannot do what a write-ahead log needs.
@@ -64,7 +68,10 @@ def migrate(path: Path) -> None:
         _provide_sum_held(connection)
         for script in SQL.migrations[version:]:
             connection.executescript(script)
-        connection.execute(SQL.beat)
+        last = connection.execute(SQL.last_beat).fetchone()
+        time = KeptTime(clock, None if last is None else Beat(*last))
+        connection.execute(SQL.beat, time.beat()._asdict())
+    return time
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:

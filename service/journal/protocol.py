@@ -48,7 +48,7 @@ class Commit(NamedTuple):
 
 
 class StoredAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a source was answered for an idempotency key; replayed word for word."""
+    """What a source was answered for an idempotency key; replayed word for word. Its times are `Journal.kept_ns`."""
 
     source: str
     key: str
@@ -152,6 +152,13 @@ class Journal(Protocol):
 
         One that was there before, by kind and reference, keeps the time at which it was first seen. Of two with the
         same kind and reference the last is kept. Raises `JournalConflict` for a finding of another account.
+        """
+        ...
+
+    def kept_ns(self) -> int:
+        """The time now by which keys are kept, for `created_ns`, `expires_ns` and the `now_ns` of look-ups.
+
+        Nanoseconds that only grow, from start to start too, whatever the wall clock does; no time of day.
         """
         ...
 

@@ -53,6 +53,7 @@ class Queries(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     set_halt: str
     halts: str
     beat: str
+    last_beat: str
 
     order_by_id: str
     order_by_client_order_id: str

@@ -163,7 +163,11 @@ INSERT OR REPLACE INTO findings (exchange, account, kind, reference, symbol, det
 VALUES (:exchange, :account, :kind, :reference, :symbol, :detail, :first_seen_ns, :last_seen_ns);
 
 -- name: beat
-INSERT INTO heartbeat (id, beats) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET beats = beats + 1;
+INSERT INTO heartbeat (id, beats, kept_ns, wall_ns) VALUES (1, 1, :kept_ns, :wall_ns)
+ON CONFLICT (id) DO UPDATE SET beats = beats + 1, kept_ns = excluded.kept_ns, wall_ns = excluded.wall_ns;
+
+-- name: last_beat
+SELECT kept_ns, wall_ns FROM heartbeat WHERE id = 1 AND kept_ns IS NOT NULL;
 
 -- name: order_by_id
 SELECT * FROM orders WHERE id = :reference;

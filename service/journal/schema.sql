@@ -277,3 +277,13 @@ CREATE TABLE findings (
 PRAGMA user_version = 2;
 COMMIT;
 PRAGMA foreign_keys = ON;
+
+-- migration: 3
+BEGIN IMMEDIATE;
+
+-- The last known moment by the clock by which keys are kept, and by the wall clock.
+ALTER TABLE heartbeat ADD COLUMN kept_ns INTEGER;
+ALTER TABLE heartbeat ADD COLUMN wall_ns INTEGER;
+
+PRAGMA user_version = 3;
+COMMIT;

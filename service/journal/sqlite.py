@@ -21,9 +21,11 @@ from typing import TypeVar
 
 import msgspec
 
+from service.clock import Clock, SystemClock
 from service.core.orders import Fill, Order, Transition
 from service.folders import make_folder
 from service.journal import database, reads, rows, writes
+from service.journal.kept_time import KeptTime
 from service.journal.lock import JournalLock
 from service.journal.protocol import (
     Appended,
@@ -59,9 +61,16 @@ class SqliteJournal:
     """
 
     def __init__(
-        self, path: Path, lock: JournalLock, writer: Writer, points: sqlite3.Connection, lists: sqlite3.Connection
+        self,
+        path: Path,
+        lock: JournalLock,
+        writer: Writer,
+        points: sqlite3.Connection,
+        lists: sqlite3.Connection,
+        time: KeptTime,
     ) -> None:
         self._path = path
+        self._time = time
         self._lock = lock
         self._writer = writer
         self._points = points
@@ -75,14 +84,16 @@ class SqliteJournal:
         cls,
         path: Path,
         *,
+        clock: Clock | None = None,
         on_commit: Callable[[CommitStats], None] | None = None,
         max_batch: int = _MAX_BATCH,
         max_queued: int = _MAX_QUEUED,
     ) -> SqliteJournal:
         """Create or open the journal at `path`, migrate it, and make sure that it can be written. Blocks.
 
-        `on_commit` is called from the writer's thread after each successful group commit. Raises
-        JournalLocked, JournalTooNew, JournalForeign, and JournalUnavailable for everything the disk refuses.
+        `clock` is the machine's where none is given. `on_commit` is called from the writer's thread after each
+        successful group commit. Raises JournalLocked, JournalTooNew, JournalForeign, and JournalUnavailable for
+        everything the disk refuses.
         """
         with ExitStack() as undo:
             try:
@@ -90,7 +101,7 @@ class SqliteJournal:
                 lock = JournalLock(path)
                 undo.callback(lock.release)
                 database.create_file(path)
-                database.migrate(path)
+                time = database.migrate(path, clock or SystemClock())
                 file = database.JournalFile(path)
                 writer = Writer(file, max_batch=max_batch, max_queued=max_queued, on_commit=on_commit)
                 undo.callback(writer.close)
@@ -98,7 +109,7 @@ class SqliteJournal:
                 undo.callback(points.close)
                 lists = database.connect_reader(path)
                 undo.callback(lists.close)
-                journal = cls(path, lock, writer, points, lists)
+                journal = cls(path, lock, writer, points, lists, time)
             except (sqlite3.Error, OSError) as error:
                 raise JournalUnavailable(
                     f"the journal {path} cannot be opened: {error}; check the directory's rights and the disk's space"
@@ -168,6 +179,9 @@ class SqliteJournal:
             if count < writes.FORGET_CHUNK:
                 return forgotten
 
+    def kept_ns(self) -> int:
+        return self._time.now_ns()
+
     def look_up_answer(self, source: str, key: str, now_ns: int) -> StoredAnswer | None:
         """Raises JournalUnavailable where the file cannot be read."""
         try:
@@ -222,7 +236,7 @@ class SqliteJournal:
         return self._writer.writable
 
     async def probe(self) -> None:
-        await self._insert(SQL.beat, {})
+        await self._insert(SQL.beat, self._time.beat()._asdict())
 
     @property
     def free_bytes(self) -> int:

@@ -67,6 +67,15 @@ class Lab(NamedTuple):
         assert order is not None
         return order
 
+    async def has_prices(self) -> None:
+        """Return when alerts can be taken: on a busy machine the exchange's first answers may come too late."""
+
+        async def known() -> bool:
+            (exchange,) = self.client.service.exchanges
+            return exchange.quote(self.place.symbol) is not None
+
+        await until(known, within=90, every=0.05)
+
     async def becomes(self, order_id: str, status: str, within: float = 30.0) -> dict[str, Any]:
         async def there() -> dict[str, Any] | None:
             order = await self.client.order(order_id)
@@ -90,7 +99,7 @@ def settings(venue: str, base_url: str, **account: Any) -> dict[str, Any]:
     return {
         "server": {"port": 0, "operator_port": 0},
         "telemetry": {"engine": "off"},
-        "execution": {"reconcile_first_delay": 0.05, "reconcile_max_delay": 1, "request_timeout": 3},
+        "execution": {"reconcile_first_delay": 0.05, "reconcile_max_delay": 1, "request_timeout": 6},
         "sources": {"default": {"auth": "standard", "accounts": [ACCOUNT], "rate": 2000, "burst": 4000}},
         "exchanges": {venue: exchange},
         "paper": {"accounts": []},
@@ -99,14 +108,23 @@ def settings(venue: str, base_url: str, **account: Any) -> dict[str, Any]:
 
 @contextlib.asynccontextmanager
 async def trading(
-    data_dir: Path, venue: str, simulator: Simulator | None = None, *, engine: str = "off", **account: Any
+    data_dir: Path,
+    venue: str,
+    simulator: Simulator | None = None,
+    *,
+    engine: str = "off",
+    ready: bool = True,
+    **account: Any,
 ) -> AsyncIterator[Lab]:
     """A service and its simulator; with `simulator` one that runs already, so that the service alone restarts."""
     async with contextlib.AsyncExitStack() as stack:
         there = simulator or await stack.enter_async_context(Simulator(make_venue(venue)))
         document = settings(venue, there.base_url, **account) | {"telemetry": {"engine": engine}}
         client = await stack.enter_async_context(running(data_dir, environ=ENVIRON | KEYS, settings=document))
-        yield Lab(venue, PLACES[venue], client, there)
+        lab = Lab(venue, PLACES[venue], client, there)
+        if ready:
+            await lab.has_prices()
+        yield lab
 
 
 def statuses(order: dict[str, Any]) -> list[str]:

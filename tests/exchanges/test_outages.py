@@ -77,7 +77,7 @@ async def test_what_happened_to_a_resting_order_while_the_service_was_down_is_fo
 async def test_a_service_starts_while_its_exchange_is_down_and_trades_once_it_is_up(tmp_path):
     simulator = await Simulator(make_venue("binance")).start()
     await simulator.stop()
-    async with trading(tmp_path, "binance", simulator) as lab:
+    async with trading(tmp_path, "binance", simulator, ready=False) as lab:
         refused = await lab.client.send(lab.alert())
         assert (refused.status_code, refused.json()["reason"]) == (503, "no_market_data")
 

@@ -64,6 +64,7 @@ async def test_what_is_no_longer_fresh_at_the_restart_ends_expired(tmp_path: Pat
 
     assert order["reason"] == "max_age"
     assert absent["attempts"] == 1
+    assert absent["detail"].startswith("not sent again: max_age")
 
 
 async def test_a_replay_after_a_restart_gets_the_first_answer(tmp_path: Path) -> None:

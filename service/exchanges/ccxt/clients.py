@@ -142,6 +142,8 @@ def _direct(name: str, account: str, settings: ExchangeSettings, wanted: Account
                 "live = true for the account if that is meant, or name a simulator on 127.0.0.1"
             )
         api.urls["api"] = _moved(api.urls["api"], settings.api_url)
+        root = urlsplit(settings.api_url)
+        api.only_at = f"{root.scheme}://{root.netloc}"
         return
     if wanted.live:
         return

@@ -50,6 +50,7 @@ def evidence_of(
     `report` is the parsed reply, if any; `error` what the call raised, a time-out of ours included.
     """
     request = record.decisive()
+    report = _told(record, report)
     shown = report is not None and bool(report.exchange_order_id)
     if not shown and not record.may_have_sent(id_visible=profile.id_visible):
         return _unsent(record, profile, error)
@@ -61,6 +62,13 @@ def evidence_of(
         code=meaning_of(profile, request),
         retry_after=_retry_after(request),
     )
+
+
+def _told(record: CallRecord, report: OrderReport | None) -> OrderReport | None:
+    """The reply, if the exchange gave its id: some classes make an id of any text, of ours, or of nothing at all."""
+    if report is None or not report.exchange_order_id or not record.requests:
+        return report
+    return report if any(request.tells(report.exchange_order_id) for request in record.requests) else None
 
 
 def meaning_of(profile: Profile, request: HttpRequest | None) -> ErrorCode | None:

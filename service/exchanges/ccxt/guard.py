@@ -22,11 +22,13 @@ import aiohttp
 import ccxt.async_support
 import msgspec
 from ccxt.base.decimal_to_precision import decimal_to_precision
+from ccxt.base.errors import NotSupported
 
 from service.errors import ConfigurationError
 from telemetry.facade import Attributes
 
 _MAX_TEXT = 200
+_FIRST_REDIRECT = 300
 _HELPER_METHODS = frozenset({"GET", "HEAD"})
 _MASK = "[redacted]"
 _SHORTEST_SECRET = 4
@@ -39,6 +41,22 @@ class SecondSend(Exception):  # noqa: N818 - named for what was about to happen
     """What was sent would have been sent again, by ccxt, by aiohttp or for a redirect; it was not."""
 
 
+class Body:
+    """The text of an answer, which shows itself in no repr: it may hold a token."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str = "") -> None:
+        self._text = text
+
+    def __contains__(self, part: str) -> bool:
+        # JSON may escape a slash (RFC 8259, section 7), as PHP does.
+        return part in self._text or part.replace("/", "\\/") in self._text
+
+    def __repr__(self) -> str:
+        return f"Body({len(self._text)} characters)"
+
+
 class HttpRequest(msgspec.Struct, eq=False):
     """One HTTP request; its fields are filled in as it goes on.
 
@@ -46,7 +64,8 @@ class HttpRequest(msgspec.Struct, eq=False):
     `sent`: its headers left, or were about to. `status` and `retry_after` (seconds)
     are the answer's. `error_key` is the key of ccxt's exception map that matched the answer, `error_exact` whether as
     a whole and not as a part, `error_text` what the exchange said. `body_kind` is None until the whole body arrived;
-    `answer_keys` are the outermost names of a JSON object.
+    `answer_keys` are the outermost names of a JSON object; `has_room`: the JSON can say that there is nothing, being a
+    list, or an object in which a list, an object or null stands. `body` is kept of a call that places an order only.
     `stopped`: it would have been sent again.
     """
 
@@ -63,6 +82,13 @@ class HttpRequest(msgspec.Struct, eq=False):
     error_text: str = ""
     body_kind: Literal["json", "text", "empty"] | None = None
     answer_keys: frozenset[str] = frozenset()
+    has_room: bool = False
+    body: Body = Body()
+
+    def tells(self, order_id: str) -> bool:
+        """Whether this id stands in an answer of success that is the exchange's own."""
+        done = self.status is not None and self.status < _FIRST_REDIRECT
+        return done and self.body_kind == "json" and order_id in self.body
 
 
 class CallRecord(msgspec.Struct, eq=False):
@@ -185,7 +211,12 @@ else:
 
 
 class _Guard(_Exchange):
-    """Stands before a ccxt class: its signatures are ccxt's."""
+    """Stands before a ccxt class: its signatures are ccxt's.
+
+    `only_at`: scheme, host and port of all requests; an address that stands in a class's code is not in its `urls`.
+    """
+
+    only_at: str | None = None
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__(config)
@@ -194,6 +225,11 @@ class _Guard(_Exchange):
     async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
         if self.session is None or self.session not in guarded_sessions:
             raise RuntimeError(f"{self.id} has no guarded session: give it one of open_session that is not closed")
+        if self.only_at is not None and not url.startswith(f"{self.only_at}/"):
+            raise NotSupported(
+                f"{self.id} would send to {bare_url(url)}, which stands in its code; expected an address below "
+                f"{self.only_at}, as the setting api_url says"
+            )
         record = _call.get()
         request = HttpRequest(method=method, url=bare_url(url))
         if record is not None:
@@ -212,6 +248,9 @@ class _Guard(_Exchange):
             # Only this method is called with every answer whose body arrived as a whole.
             request.body_kind = "json" if response is not None else "text" if body else "empty"
             request.answer_keys = frozenset(response) if isinstance(response, Mapping) else frozenset()
+            request.has_room = _has_room(response)
+            if (record := _call.get()) is not None and record.placing:
+                request.body = Body(str(body))
         try:
             return super().handle_errors(*answer)
         except Exception:
@@ -261,6 +300,12 @@ def _decimal_to_precision(*arguments: Any, **options: Any) -> str:
     """As ccxt's, which changes rounding and traps of the context it runs in: for the whole thread without this."""
     with localcontext():
         return str(decimal_to_precision(*arguments, **options))
+
+
+def _has_room(answer: object) -> bool:
+    if isinstance(answer, Mapping):
+        return any(value is None or isinstance(value, Mapping | list) for value in answer.values())
+    return isinstance(answer, list)
 
 
 def _as_text(body: object) -> str:

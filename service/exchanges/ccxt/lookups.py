@@ -118,7 +118,9 @@ class LookUps:
                     f"{self._shared.name}: unreadable answer to a look-up ({type(error).__name__})"
                 ) from None
         if orders:
-            return orders
+            if _answered_well(record):
+                return orders
+            raise ExchangeUnavailable(f"{self._shared.name}: an answer to a look-up that is none of the exchange's own")
         if self._shared.profile.empty_is_not_found and _answered_well(record) and self._is_wrapped(record):
             return NotFound(message="an empty answer")
         raise ExchangeUnavailable(f"{self._shared.name}: an empty answer to a look-up, which proves nothing there")
@@ -168,7 +170,7 @@ def _listing(method: Callable[..., Any], symbol: str, params: Mapping[str, Any])
 def _answered_well(record: CallRecord) -> bool:
     """Whether the last request carried our id and got an answer that is the exchange's own, not its gateway's.
 
-    Of a page or an empty body in place of JSON some classes make an empty list.
+    Of a page or an empty body in place of JSON some classes make an empty list, and MEXC's an order.
     """
     if not record.requests or not record.asked_with_id():
         return False

@@ -55,7 +55,7 @@ async def _orders(shared: Shared, client: Client, ref: OrderRef) -> dict[str, Ma
     since_ms = _since_ms(ref)
     for available, method in (*_LISTS, *_ENDED):
         if client.has(available):
-            for raw in await shared.traffic.read(_ask(client, method, ref.symbol, since_ms), list):
+            for raw in await shared.traffic.read(_ask(client, method, ref.symbol, since_ms), list, whole=True):
                 if raw.get("id") is not None:
                     found[str(raw["id"])] = raw
     return found
@@ -106,7 +106,7 @@ async def _by_trades(
     """An order that ended may be in no list any more, while its executions are."""
     if not client.answers("fetchMyTrades"):
         return Unanswered(cause="no order like it is told, which proves nothing here")
-    raws = await shared.traffic.read(_ask(client, "fetch_my_trades", ref.symbol, _since_ms(ref)), list)
+    raws = await shared.traffic.read(_ask(client, "fetch_my_trades", ref.symbol, _since_ms(ref)), list, whole=True)
     mine = [raw for raw in raws if raw.get("side") == ref.side and raw.get("order") and _is_new(raw, ref)]
     orders: dict[str, list[Mapping[str, Any]]] = {}
     for raw in mine:

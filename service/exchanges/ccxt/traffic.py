@@ -30,6 +30,7 @@ _PAUSE_S = 10.0
 _SHORT_PAUSE_S = 1.0
 """The same after an error code alone, which mostly counts one kind of request over a second or two."""
 _LIMITED = frozenset({418, 429})
+_SERVER_ERROR = 500
 _MAX_PREPAID = 8
 _MAX_TEXT = 200
 _URL = re.compile(r"https?://\S+")
@@ -100,21 +101,30 @@ class Traffic:
             self._on_clock_skew()
 
     async def read(
-        self, call: Callable[[], Awaitable[Any]], parse: Callable[[Any], T], *, within: float | None = None
+        self,
+        call: Callable[[], Awaitable[Any]],
+        parse: Callable[[Any], T],
+        *,
+        within: float | None = None,
+        whole: bool = False,
     ) -> T:
         """The parsed answer; raises `ExchangeUnavailable` for whatever went wrong, a misread answer included.
 
-        `within` (seconds) replaces the usual bound.
+        `within` (seconds) replaces the usual bound. `whole`: what is not told counts as not there, so that every
+        answer must be the exchange's own. Of a page or an empty body most classes make "nothing".
         """
-        with self.recorded(None):
+        with self.recorded(None) as record:
             try:
                 async with asyncio.timeout(within or self.timeout):
                     answer = await call()
-                return parse(answer)
+                parsed = parse(answer)
             except (BaseError, SecondSend, TimeoutError, OSError) as error:
                 raise ExchangeUnavailable(f"{self._name}: {self.said(error)}") from None
             except Exception as error:  # noqa: BLE001 - ccxt's parsers fail in any way on a body they do not expect
                 raise ExchangeUnavailable(f"{self._name}: unreadable answer, {_place(error)}") from None
+        if whole and not _is_whole(record, found=bool(parsed)):
+            raise ExchangeUnavailable(f"{self._name}: the answer is none of the exchange's own, nothing is known by it")
+        return parsed
 
     def said(self, error: BaseException) -> str:
         """An error in one line without addresses, which hold signed queries, and without our credentials."""
@@ -124,6 +134,13 @@ class Traffic:
         for secret in self._hidden:
             text = text.replace(secret.reveal(), "***")
         return f"{type(error).__name__}: {text[:_MAX_TEXT]}"
+
+
+def _is_whole(record: CallRecord, *, found: bool) -> bool:
+    """Whether all answers are JSON without a server's error and, where nothing was `found` in them, could say so."""
+    answers = record.requests
+    own = all(a.body_kind == "json" and a.status is not None and a.status < _SERVER_ERROR for a in answers)
+    return own and (found or all(answer.has_room for answer in answers))
 
 
 def _place(error: BaseException) -> str:

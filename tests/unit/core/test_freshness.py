@@ -111,8 +111,10 @@ def test_entries_may_wait_a_while_and_exits_as_long_as_it_takes(
     assert default_max_age_ns(intent, order_type) == (seconds and seconds * SECOND)
 
 
-@pytest.mark.parametrize(("age_s", "known"), [(-5, True), (0, True), (60, True), (61, False), (86_400, False)])
-def test_a_price_that_stood_still_for_a_minute_is_none(age_s: int, known: bool):
+@pytest.mark.parametrize(
+    ("age_s", "known"), [(-61, False), (-5, True), (0, True), (60, True), (61, False), (86_400, False)]
+)
+def test_a_price_is_none_after_a_minute_and_where_the_clock_jumped_back_behind_it(age_s: int, known: bool):
     assert (recent(NEAR, age_s * SECOND) is NEAR) is known
 
 

@@ -93,7 +93,7 @@ async def taken(
         intake = Intake("tv", source, "127.0.0.1", {}, _receive, 10**18, 0, span)
         intake.alert = parse_alert({"symbol": symbol, "account": account} | alert, source="tv").alert
         steps = (
-            Normalize({"spot": venue, "swap": venue}, TELEMETRY),
+            Normalize({"spot": venue, "swap": venue}, TELEMETRY, SystemClock()),
             CheckRisk(Halts(cast("Journal", Switch(level))), TELEMETRY, SystemClock()),
         )
         refusal = await Pipeline(steps, cast("LimitFailures", Charged()), TELEMETRY, SystemClock()).run(intake)

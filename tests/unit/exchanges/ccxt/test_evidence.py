@@ -23,7 +23,7 @@ from service.core.outcomes import (
     judge,
 )
 from service.exchanges.ccxt.evidence import evidence_of, meaning_of
-from service.exchanges.ccxt.guard import CallRecord, HttpRequest, recording
+from service.exchanges.ccxt.guard import Body, CallRecord, HttpRequest, recording
 from service.exchanges.ccxt.profile import LookUpMethod, Profile
 from service.exchanges.ccxt.session import open_session
 from telemetry.off import OffTelemetry
@@ -47,7 +47,7 @@ POLITE = msgspec.structs.replace(PROFILE, http_429_not_executed=True)
 
 def asked(**fields: Any) -> HttpRequest:
     """The order request, sent with our id and answered with JSON."""
-    known = {"carries_id": True, "sent": True, "status": 200, "body_kind": "json"}
+    known = {"carries_id": True, "sent": True, "status": 200, "body_kind": "json", "body": Body('{"id": "28"}')}
     return HttpRequest(method="POST", url="https://exchange.example/order", **(known | fields))
 
 
@@ -151,6 +151,30 @@ def test_a_reply_with_an_exchange_order_id_is_accepted():
 
 def test_a_reply_with_an_exchange_order_id_was_sent_whatever_the_record_shows():
     assert outcome(call(), told=report()) == Accepted(report())
+
+
+@pytest.mark.parametrize(
+    ("answer", "cause"),
+    [
+        # Out of any text MEXC's class makes an order whose id is the whole text.
+        ({"body_kind": "text", "body": Body("28")}, "not json"),
+        ({"body_kind": "text", "body": Body("28"), "status": 524}, "server error"),
+        ({"body_kind": None, "body": Body()}, "truncated answer"),
+        ({"status": 502}, "server error"),
+        # Some classes make up an id themselves, or take ours for it.
+        ({"body": Body("{}")}, "no order id"),
+    ],
+)
+def test_an_exchange_order_id_that_is_not_in_an_answer_of_the_exchange_proves_nothing(answer, cause):
+    assert outcome(call(asked(**answer)), told=report()) == InDoubt(cause=cause)
+
+
+def test_an_exchange_order_id_is_found_in_an_answer_that_escapes_its_slash():
+    assert outcome(call(asked(body=Body(r'{"id": "2\/8"}'))), told=report("2/8")) == Accepted(report("2/8"))
+
+
+def test_an_answer_that_is_kept_shows_itself_nowhere():
+    assert "28" not in repr(asked(body=Body('{"token": "28"}')))
 
 
 def test_a_reply_without_an_exchange_order_id_is_in_doubt():
