@@ -99,7 +99,13 @@ def settings(venue: str, base_url: str, **account: Any) -> dict[str, Any]:
     return {
         "server": {"port": 0, "operator_port": 0},
         "telemetry": {"engine": "off"},
-        "execution": {"reconcile_first_delay": 0.05, "reconcile_max_delay": 1, "request_timeout": 6},
+        # The breaker has tests of its own; here it would let entries expire where faults come close together.
+        "execution": {
+            "reconcile_first_delay": 0.05,
+            "reconcile_max_delay": 1,
+            "request_timeout": 6,
+            "breaker_failures": 1000,
+        },
         "sources": {"default": {"auth": "standard", "accounts": [ACCOUNT], "rate": 2000, "burst": 4000}},
         "exchanges": {venue: exchange},
         "paper": {"accounts": []},
