@@ -95,6 +95,10 @@ class JournalFile:
             connection = _connect(self._path, "rw")
             undo.callback(connection.close)
             connection.executescript(SQL.configure)
+            # The first read makes the log. SQLite flushes its name with the first commit, but passes over a flush that
+            # fails: commits would go to a log that a power cut takes away.
+            connection.execute(SQL.user_version).fetchone()
+            flush_folder(self._path.parent)
             undo.pop_all()
         return connection
 

@@ -63,14 +63,16 @@ class Session:
 async def trouble(faults, chance):
     """One flush fails, or all for a while, or the disk is full for a while."""
     while True:
-        await asyncio.sleep(chance.uniform(0.001, 0.02))
+        # From the first flush on: that of the log's own name is among the first.
         kind = chance.choice(("once", "once", "flushes", "full"))
         if kind == "once":
-            faults.set(sync_errno=-errno.EIO)
+            faults.set(sync_errno=-errno.EIO, spared_syncs=chance.randrange(4))
+            await asyncio.sleep(chance.uniform(0.001, 0.02))
             continue
         faults.set(**({"sync_errno": errno.EIO} if kind == "flushes" else {"write_errno": errno.ENOSPC}))
         await asyncio.sleep(chance.uniform(0.0, 0.005))
         faults.set()
+        await asyncio.sleep(chance.uniform(0.001, 0.02))
 
 
 async def run(folder, faults, seed, orders):

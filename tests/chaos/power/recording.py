@@ -15,7 +15,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[3]
 _SOURCE = Path(__file__).with_name("disk.c")
 _RECORD = struct.Struct("<cHIq")
-_FAULTS = struct.Struct("<4q")
+_FAULTS = struct.Struct("<5q")
 _LONGEST_RUN_S = 300.0
 
 
@@ -48,7 +48,7 @@ class Faults:
     """What the disk and the wall clock of a watched process do, from now on; 0 is what they do without us.
 
     `clock_shift_ns` moves the wall clock. `write_errno` and `sync_errno` are error numbers that writes and flushes
-    fail with, as negative numbers the next one alone. `sync_delay_ms` is how much longer every flush takes.
+    fail with, as negative numbers the next one alone; `spared_syncs` flushes pass first. `sync_delay_ms` is how much longer every flush takes.
     """
 
     def __init__(self, file: Path) -> None:
@@ -59,9 +59,15 @@ class Faults:
             self._page = mmap.mmap(stream.fileno(), _FAULTS.size)
 
     def set(
-        self, *, clock_shift_ns: int = 0, write_errno: int = 0, sync_errno: int = 0, sync_delay_ms: int = 0
+        self,
+        *,
+        clock_shift_ns: int = 0,
+        write_errno: int = 0,
+        sync_errno: int = 0,
+        sync_delay_ms: int = 0,
+        spared_syncs: int = 0,
     ) -> None:
-        _FAULTS.pack_into(self._page, 0, clock_shift_ns, write_errno, sync_errno, sync_delay_ms)
+        _FAULTS.pack_into(self._page, 0, clock_shift_ns, write_errno, sync_errno, sync_delay_ms, spared_syncs)
 
     def close(self) -> None:
         self._page.close()

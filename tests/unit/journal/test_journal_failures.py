@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import resource
 import shutil
 import sqlite3
@@ -170,6 +171,20 @@ async def test_a_commit_whose_flush_failed_is_cut_out_of_the_log(faults, path, t
     found.append(beats_after_a_crash(path, tmp_path / "after"))
     assert found == [1_000, 2]
     await journal.close()
+
+
+def test_a_log_whose_name_may_not_be_on_the_disk_is_not_written_to(path, monkeypatch):
+    there = []
+
+    def flush(folder):
+        there.append(path.with_name("journal.sqlite-wal").exists())
+        if there[-1]:
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(database, "flush_folder", flush)
+    with pytest.raises(JournalUnavailable, match="cannot be opened: .*Input/output error"):
+        SqliteJournal.open(path)
+    assert there == [False, True]
 
 
 async def test_a_reader_that_fails_says_so(faults, journal):
