@@ -48,7 +48,8 @@ class Faults:
     """What the disk and the wall clock of a watched process do, from now on; 0 is what they do without us.
 
     `clock_shift_ns` moves the wall clock. `write_errno` and `sync_errno` are error numbers that writes and flushes
-    fail with, as negative numbers the next one alone; `spared_syncs` flushes pass first. `sync_delay_ms` is how much longer every flush takes.
+    fail with, as negative numbers the next one alone; `spared_syncs` flushes pass first. `sync_delay_ms` is how
+    much longer every flush takes.
     """
 
     def __init__(self, file: Path) -> None:

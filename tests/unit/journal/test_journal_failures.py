@@ -182,7 +182,7 @@ def test_a_log_whose_name_may_not_be_on_the_disk_is_not_written_to(path, monkeyp
             raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(database, "flush_folder", flush)
-    with pytest.raises(JournalUnavailable, match="cannot be opened: .*Input/output error"):
+    with pytest.raises(JournalUnavailable, match=r"cannot be opened: .*Input/output error"):
         SqliteJournal.open(path)
     assert there == [False, True]
 
