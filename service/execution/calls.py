@@ -53,7 +53,6 @@ class ExchangeCalls:
         self._telemetry = telemetry
         self._clock = clock
         self._timeout = timeout
-        self._writes_fail = False
 
     @property
     def name(self) -> str:
@@ -191,16 +190,11 @@ class ExchangeCalls:
         self._tell_breaker(endpoint in _WRITES, answered=status in {"ok", "refused"}, passing=error_type in _PASSING)
 
     def _tell_breaker(self, write: bool, *, answered: bool, passing: bool) -> None:  # noqa: FBT001 - private
-        """Answered reads do not make up for failed orders: an exchange may show balances and take no orders."""
         self.advance_breaker()
-        now = self._seconds()
         if answered:
-            if write or not self._writes_fail or self.breaker.state(now) is BreakerState.HALF_OPEN:
-                self._writes_fail = False
-                self._note_transition(self.breaker.on_success(now))
+            self._note_transition(self.breaker.on_success(self._seconds(), write=write))
         elif not passing:
-            self._writes_fail = self._writes_fail or write
-            self._note_transition(self.breaker.on_failure(now))
+            self._note_transition(self.breaker.on_failure(self._seconds(), write=write))
 
     def _note_transition(self, transition: tuple[BreakerState, BreakerState] | None) -> None:
         if transition is not None:

@@ -6,6 +6,7 @@ Kill switch, age, price, balance, position: whether the order may leave now, and
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections.abc import Mapping
 from decimal import Decimal
@@ -35,8 +36,8 @@ RETRY_S = 0.5
 """Pause before a failed read, a full disk or an unsent request is tried again."""
 
 _QUOTE_FRESH_NS = 2_000_000_000
-_FREED_WITHIN_NS = 2_000_000_000
-"""How long balances are read again while orders end meanwhile, so that each read may be older than the last end."""
+_FREED_WITHIN_NS = 5_000_000_000
+"""How long an order that only other orders on their way make too large waits for their outcomes."""
 _SETTLE_TURN_S = 0.1
 _SETTLE_AT_MOST_NS = 10_000_000_000
 """A position is not waited for longer than this: an exit must not hang on a fill that an exchange does not tell."""
@@ -73,9 +74,14 @@ HALTED = Expired(ExpiryReason.HALTED, "the kill switch is engaged")
 
 
 class _NotYet(msgspec.Struct, frozen=True):
-    """Too little was free, but an order that ended meanwhile may have freed more than this read shows."""
+    """Too little was free beside what is reserved; once orders on their way have ended, it may be enough.
+
+    An order that was just executed lowers the balance and is still reserved until its outcome is written: for that
+    moment it counts twice.
+    """
 
     denied: Denied
+    snapshot: Snapshot
 
 
 class SendChecks:
@@ -138,8 +144,10 @@ class SendChecks:
                 continue
             if not isinstance(verdict, _NotYet):
                 return verdict
-            if self._clock.monotonic_ns() - begun_ns > _FREED_WITHIN_NS:
+            left_ns = begun_ns + _FREED_WITHIN_NS - self._clock.monotonic_ns()
+            if left_ns <= 0:
                 return verdict.denied
+            await self._funds[live.order.account].freed(verdict.snapshot, left_ns / 1e9)
 
     async def _size_once(self, live: LiveOrder, calls: ExchangeCalls) -> Verdict | _NotYet:
         order = live.order
@@ -155,14 +163,19 @@ class SendChecks:
         quote = await self._quote(order.symbol, calls, identity)
         if (expired := self._blocked(live, calls) or self._expired(live, quote)) is not None:
             return expired
-        sized = sizing.size_order(
-            order, market, quote, snapshot.balances, funds.reserved(snapshot), position=position, holding=holding
+        size = functools.partial(
+            sizing.size_order, order, market, quote, snapshot.balances, position=position, holding=holding
         )
+        sized = size(funds.reserved(snapshot))
         if isinstance(sized, sizing.Sized):
             return self._ready(order, sized, market, quote)
         if isinstance(sized, sizing.AtTarget):
             return Withdrawn("at_target", sized.detail)
-        return self._unsizable(sized, funds, snapshot)
+        denied = Denied(sized.reason, sized.detail)
+        if sized.reason is not DenialReason.INSUFFICIENT_BALANCE:
+            return denied
+        may_do = funds.released_since(snapshot) or isinstance(size({}), sizing.Sized)
+        return _NotYet(denied, snapshot) if may_do else denied
 
     def _ready(self, order: Order, sized: sizing.Sized, market: Market, quote: Quote) -> Ready | Denied:
         # Of a target the position is judged, not the way to it: a reversal is as long as both sides together.
@@ -172,11 +185,6 @@ class SendChecks:
             return denied
         self._funds[order.account].reserve(order.id, sized.reserve_currency, sized.reserve_amount)
         return Ready(sized, quote, market.contracts(sized.quantity))
-
-    def _unsizable(self, sized: sizing.Unsizable, funds: AccountFunds, snapshot: Snapshot) -> Denied | _NotYet:
-        denied = Denied(sized.reason, sized.detail)
-        may_differ = sized.reason is DenialReason.INSUFFICIENT_BALANCE and funds.released_since(snapshot)
-        return _NotYet(denied) if may_differ else denied
 
     async def _await_settled(self, live: LiveOrder) -> None:
         """Until what this account executed in the symbol shows in positions, balances and fills.

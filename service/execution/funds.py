@@ -7,6 +7,7 @@ what is reserved now and what was released after the read began: at worst too ca
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
@@ -35,6 +36,7 @@ class AccountFunds:
         self._released: list[tuple[int, str, Decimal]] = []
         self._next: asyncio.Future[Snapshot] | None = None
         self._reading = asyncio.Lock()
+        self._freed = asyncio.Event()
 
     async def snapshot(self, fetch: Callable[[], Awaitable[Mapping[str, Balance]]]) -> Snapshot:
         """Balances read after this call began; all who wait for the next read share it."""
@@ -75,6 +77,14 @@ class AccountFunds:
         """Whether a fresh read could show more than `snapshot`."""
         return any(released_ns >= snapshot.begun_ns for released_ns, _, _ in self._released)
 
+    async def freed(self, snapshot: Snapshot, within: float) -> None:
+        """Until a reservation that lowers `snapshot` is released, `within` seconds at most."""
+        if self.released_since(snapshot) or not self._reserved:
+            return
+        self._freed.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._freed.wait(), within)
+
     def reserve(self, order_id: str, currency: str, amount: Decimal) -> None:
         self._reserved[order_id] = (currency, amount)
 
@@ -83,6 +93,7 @@ class AccountFunds:
         entry = self._reserved.pop(order_id, None)
         if entry is not None:
             self._released.append((self._clock.monotonic_ns(), *entry))
+            self._freed.set()
 
 
 _KEEP_RELEASED_NS = 60_000_000_000

@@ -182,6 +182,30 @@ async def test_ten_alerts_at_one_bar_do_not_spend_the_same_balance_twice(client:
     assert {answer["reason"] for answer in denied} == {"insufficient_balance"}
 
 
+async def test_an_order_executed_but_not_yet_answered_does_not_count_twice_against_the_balance(lying: Client) -> None:
+    executed, answered = asyncio.Event(), asyncio.Event()
+
+    async def answers_late(request, place):
+        outcome = await place(request)
+        executed.set()
+        await answered.wait()
+        return outcome
+
+    _exchange(lying).script.append(answers_late)
+    await lying.send({"symbol": "BTC/USDT", "side": "buy", "quote_amount": "60000"})
+    async with asyncio.timeout(5):
+        await executed.wait()
+
+    affordable = asyncio.create_task(
+        lying.send({"symbol": "ETH/USDT", "side": "buy", "quote_amount": "30000"}, wait=10)
+    )
+    too_much = await lying.send({"symbol": "SOL/USDT", "side": "buy", "quote_amount": "50000"}, wait=10)
+    answered.set()
+
+    assert too_much.json()["reason"] == "insufficient_balance"
+    assert (await affordable).json()["status"] == "FILLED"
+
+
 @pytest.mark.parametrize(
     ("size", "status"),
     [({"quantity": "1"}, 422), ({"quote_amount": "2000"}, 422), ({"equity_percent": "50"}, 200)],

@@ -1,4 +1,4 @@
-"""Clients that hold connections: silent, dripping, half-open, never reading, or gone with a reset."""
+"""Clients that hold connections: silent, dripping, half-open, never reading, or reset while they are answered."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Slow:
 
     async def run(self, seconds: float) -> None:
         self._until = time.monotonic() + seconds
-        kinds: tuple[Hold, ...] = (_silent, _drip_head, _drip_body, _never_reads, _half_open, _reset, _idle)
+        kinds: tuple[Hold, ...] = (_silent, _drip_head, _drip_body, _never_reads, _half_open, _reset, _vanishes, _idle)
         tasks = [asyncio.create_task(self._hold(kinds[number % len(kinds)])) for number in range(self._count)]
         await asyncio.wait(tasks, timeout=seconds)
         for task in tasks:
@@ -100,6 +100,15 @@ async def _reset(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     writer.write(_HEAD + b"Content-Length: 5\r\n\r\n{")
     await writer.drain()
     await asyncio.sleep(_PAUSE_S)
+
+
+async def _vanishes(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    connection: socket.socket = writer.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+    body = b'{"symbol": "BTC/USDT"}'
+    writer.write((_HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body) * 40)
+    await writer.drain()
+    await asyncio.sleep(_PAUSE_S / 30)
 
 
 async def _idle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

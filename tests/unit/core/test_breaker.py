@@ -40,6 +40,35 @@ def test_a_success_between_failures_starts_the_count_again():
     assert breaker.allows_entry(0)
 
 
+def test_answered_reads_do_not_make_up_for_failed_orders():
+    breaker = Breaker()
+    for _ in range(4):
+        breaker.on_failure(0, write=True)
+        breaker.on_success(0)
+
+    assert breaker.on_failure(0, write=True) == (CLOSED, OPEN)
+
+
+def test_single_failed_reads_among_answered_ones_never_add_up_after_a_failed_order():
+    breaker = Breaker()
+    breaker.on_failure(0, write=True)
+    for _ in range(20):
+        assert breaker.on_failure(0) is None
+        assert breaker.on_success(0) is None
+
+    assert breaker.allows_entry(0)
+
+
+def test_an_answered_order_ends_both_rows():
+    breaker = Breaker()
+    for _ in range(4):
+        breaker.on_failure(0, write=True)
+        breaker.on_failure(0)
+    breaker.on_success(0, write=True)
+
+    assert [breaker.on_failure(0, write=write) for write in (True, False)] == [None, None]
+
+
 def test_it_half_opens_when_its_time_is_over_and_says_so_once():
     breaker = opened()
 
