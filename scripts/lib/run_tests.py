@@ -55,7 +55,7 @@ GROUPS = (
     Group("integration", "pytest", ("tests/integration", "-q")),
     # They wait more than they compute: how long an exchange may take to execute a request is waited out for real.
     Group("exchanges", "pytest", ("tests/exchanges", "-q", "-n", "8", "--dist", "worksteal")),
-    Group("chaos", "pytest", ("tests/chaos", "-q", "-n", "4", "--dist", "worksteal")),
+    Group("chaos", "pytest", ("tests/chaos", "-q", "-n", "4", "--dist", "worksteal"), needs=("cc",)),
     Group("acceptance", "pytest", ("tests/acceptance", "-q", "-n", "2", "--dist", "loadfile")),
 )
 
