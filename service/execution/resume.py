@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from decimal import Decimal
@@ -22,6 +23,9 @@ log = logging.getLogger(__name__)
 
 _S = OrderStatus
 
+_TOGETHER = 64
+"""Orders continued before the lanes get a turn: the first must not wait for thousands behind it."""
+
 
 async def resume(
     *,
@@ -39,38 +43,50 @@ async def resume(
     on from its state; what is not fresh any more ends EXPIRED there.
     """
     orders = await journal.unfinished(clock.now_ns())
-    for order in orders:
-        if order.account not in funds or order.exchange not in exchanges:
-            log.error(
-                "order %s is unfinished, but account %s at %s is not configured any more: configure it again, or "
-                "resolve the order",
-                order.id,
-                order.account,
-                order.exchange,
-            )
-            continue
-        fills = await journal.fills(order.id) if order.filled_qty else ()
-        live = register.track(order, fills)
-        with telemetry.span(
-            c.SPAN_ORDER_RESUME,
-            attributes.identity(order) | attributes.outcome(order),
-            parent=attributes.trace_of(order),
-            links=_last_span(order),
-        ):
-            await _continue(live, register, executor, funds[order.account], exchanges[order.exchange])
+    begun = [live for order in orders if (live := await _track(order, journal, register, funds, exchanges)) is not None]
+    # All before any lane moves: the first order sized must see what every order in doubt may have taken.
+    for live in begun:
+        if live.uncertain:
+            _reserve(live.order, funds[live.order.account], exchanges[live.order.exchange])
+
+    async def told(live: LiveOrder) -> None:
+        identity = attributes.identity(live.order) | attributes.outcome(live.order)
+        trace, links = attributes.trace_of(live.order), _last_span(live.order)
+        with telemetry.span(c.SPAN_ORDER_RESUME, identity, parent=trace, links=links):
+            if live.order.status is _S.SUBMITTED:
+                async with live.lock:
+                    await register.move(live, _S.IN_DOUBT, reason="restarted while submitted")
+
+    # One a lane at most; together, so that they share commits.
+    submitted = {live.order.id for live in begun if live.order.status is _S.SUBMITTED}
+    await asyncio.gather(*(told(live) for live in begun if live.order.id in submitted))
+    for number, live in enumerate(begun):
+        if live.order.id not in submitted:
+            await told(live)
+        if live.order.status not in RESTING | ENDED:
+            executor.submit(live)
+        if number % _TOGETHER == 0:
+            await asyncio.sleep(0)  # the lanes that have their orders begin
     return len(orders)
 
 
-async def _continue(
-    live: LiveOrder, register: Register, executor: Executor, funds: AccountFunds, exchange: Exchange
-) -> None:
-    if live.order.status is _S.SUBMITTED:
-        async with live.lock:
-            await register.move(live, _S.IN_DOUBT, reason="restarted while submitted")
-    if live.order.status is _S.IN_DOUBT:
-        _reserve(live.order, funds, exchange)
-    if live.order.status not in RESTING | ENDED:
-        executor.submit(live)
+async def _track(
+    order: Order,
+    journal: Journal,
+    register: Register,
+    funds: Mapping[str, AccountFunds],
+    exchanges: Mapping[str, Exchange],
+) -> LiveOrder | None:
+    if order.account not in funds or order.exchange not in exchanges:
+        log.error(
+            "order %s is unfinished, but account %s at %s is not configured any more: configure it again, or resolve "
+            "the order",
+            order.id,
+            order.account,
+            order.exchange,
+        )
+        return None
+    return register.track(order, await journal.fills(order.id) if order.filled_qty else ())
 
 
 def _reserve(order: Order, funds: AccountFunds, exchange: Exchange) -> None:

@@ -57,6 +57,8 @@ def _generic(ccxt_id: str) -> Profile:
         id_format=BASE32 if placed is None else placed.id_format,
         place_param=None if placed is None else placed.param,
         look_up=LookUpMethod.NONE,
+        # Where our id is not sent, any request that left may have been the order, a GET too.
+        id_visible=placed is not None,
         market_types=frozenset(name for name in ("spot", "swap") if has.get(name)),
         market_buy_by_quantity=not described.get("options", {}).get("createMarketBuyOrderRequiresPrice"),
         sandbox=bool(described["urls"].get("test")),

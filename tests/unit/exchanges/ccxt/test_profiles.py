@@ -252,6 +252,12 @@ def test_every_class_of_ccxt_has_a_profile_or_a_reason_for_none(ccxt_id: str) ->
         assert not profile.verified
 
 
+def test_where_our_id_is_not_sent_its_want_proves_nothing() -> None:
+    generic = [profile_of(ccxt_id) for ccxt_id in ccxt_async.exchanges if refusal_of(ccxt_id) is None]
+
+    assert all(profile.id_visible == (profile.place_param is not None) for profile in generic if not profile.verified)
+
+
 @pytest.mark.parametrize("ccxt_id", sorted({*PLACED_IDS} - UNDRIVEN))
 async def test_a_class_that_is_given_our_id_sends_it(ccxt_id: str, opened: Opener) -> None:
     profile = profile_of(ccxt_id)
