@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 
@@ -33,7 +33,7 @@ class AccountFunds:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._reserved: dict[str, tuple[str, Decimal]] = {}
-        self._released: list[tuple[int, str, Decimal]] = []
+        self._released: deque[tuple[int, str, Decimal]] = deque()
         self._next: asyncio.Future[Snapshot] | None = None
         self._reading = asyncio.Lock()
         self._freed = asyncio.Event()
@@ -60,7 +60,8 @@ class AccountFunds:
 
     async def _read(self, fetch: Callable[[], Awaitable[Mapping[str, Balance]]]) -> Snapshot:
         begun_ns = self._clock.monotonic_ns()
-        self._released = [entry for entry in self._released if entry[0] >= begun_ns - _KEEP_RELEASED_NS]
+        while self._released and self._released[0][0] < begun_ns - _KEEP_RELEASED_NS:
+            self._released.popleft()
         return Snapshot(await fetch(), begun_ns)
 
     def reserved(self, snapshot: Snapshot) -> Mapping[str, Decimal]:
@@ -68,14 +69,15 @@ class AccountFunds:
         amounts: defaultdict[str, Decimal] = defaultdict(Decimal)
         for currency, amount in self._reserved.values():
             amounts[currency] += amount
-        for released_ns, currency, amount in self._released:
-            if released_ns >= snapshot.begun_ns:
-                amounts[currency] += amount
+        for released_ns, currency, amount in reversed(self._released):
+            if released_ns < snapshot.begun_ns:
+                break
+            amounts[currency] += amount
         return amounts
 
     def released_since(self, snapshot: Snapshot) -> bool:
         """Whether a fresh read could show more than `snapshot`."""
-        return any(released_ns >= snapshot.begun_ns for released_ns, _, _ in self._released)
+        return bool(self._released) and self._released[-1][0] >= snapshot.begun_ns
 
     async def freed(self, snapshot: Snapshot, within: float) -> None:
         """Until a reservation that lowers `snapshot` is released, `within` seconds at most."""
