@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from collections.abc import Iterable, Sequence
 
@@ -25,6 +26,7 @@ CHARGED = frozenset(
 they say is known, and must still get through with the next one."""
 
 _RETRY_AFTER_S = 60
+_REMEMBERED = 1_024
 
 
 def client_address(peer: str | None, forwarded_for: Sequence[str], trusted: Sequence[Network]) -> str:
@@ -43,22 +45,28 @@ def client_address(peer: str | None, forwarded_for: Sequence[str], trusted: Sequ
     return current
 
 
+@functools.lru_cache(_REMEMBERED)
+def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Remembered, because the same few senders call all day and parsing costs a twentieth of a webhook."""
+    try:
+        return ipaddress.ip_address(address)
+    except ValueError:
+        return None
+
+
+@functools.lru_cache(_REMEMBERED)
 def _plain(address: str) -> str:
     """An IPv4 address that came in over an IPv6 socket, as what it is."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
+    parsed = _parsed(address)
+    if parsed is None:
         return address
     mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
     return str(mapped or parsed)
 
 
 def _within(address: str, networks: Iterable[Network]) -> bool:
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return any(parsed in network for network in networks)
+    parsed = _parsed(address)
+    return parsed is not None and any(parsed in network for network in networks)
 
 
 class CheckAddress:
@@ -116,10 +124,7 @@ class LimitFailures:
 
 def _key(client: str) -> str:
     """An IPv6 sender owns at least a /64: one allowance for all of it."""
-    try:
-        address = ipaddress.ip_address(client)
-    except ValueError:
-        return client
+    address = _parsed(client)
     if isinstance(address, ipaddress.IPv6Address):
         return str(ipaddress.IPv6Network((address, 64), strict=False))
     return client
