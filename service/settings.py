@@ -63,6 +63,12 @@ class TelemetrySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     trace_url: Annotated[
         str, Meta(description="where a trace is shown, with `{trace_id}` in it; empty: no link in answers")
     ] = ""
+    log_file: Annotated[
+        str, Meta(description="the collector's log file, which `fillpath logs` reads; empty: none is known")
+    ] = ""
+    loki_url: Annotated[
+        str, Meta(description="Loki, like `http://127.0.0.1:3100`, which `fillpath logs` asks instead; empty: none")
+    ] = ""
 
 
 class ExecutionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -146,6 +152,8 @@ ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
     "FILLPATH_LOG_LEVEL": ("telemetry", "log_level"),
     "FILLPATH_OTLP_ENDPOINT": ("telemetry", "otlp_endpoint"),
     "FILLPATH_TRACE_URL": ("telemetry", "trace_url"),
+    "FILLPATH_LOG_FILE": ("telemetry", "log_file"),
+    "FILLPATH_LOKI_URL": ("telemetry", "loki_url"),
 }
 """Environment variables and the setting that each one replaces."""
 
@@ -158,7 +166,31 @@ OTHER_ENVIRONMENT: Mapping[str, str] = {
 }
 """Environment variables that are no setting of the file."""
 
-_SECRET_PREFIXES = ("FILLPATH_WEBHOOK_SECRET_", "FILLPATH_EXCHANGE_")
+STACK_PREFIXES = (
+    "FILLPATH_PORT_",
+    "FILLPATH_OTELCOL",
+    "FILLPATH_COLLECTOR_",
+    "FILLPATH_OTLP_HTTP",
+    "FILLPATH_OTLP_GRPC",
+    "FILLPATH_JAEGER",
+    "FILLPATH_PROMETHEUS",
+    "FILLPATH_PROMTOOL",
+    "FILLPATH_ALERTMANAGER",
+    "FILLPATH_AMTOOL",
+    "FILLPATH_GRAFANA_",
+    "FILLPATH_LOKI_OTLP",
+    "FILLPATH_BACKEND_",
+    "FILLPATH_TEMPO_",
+    "FILLPATH_MIMIR_",
+    "FILLPATH_HONEYCOMB_",
+    "FILLPATH_DATADOG_",
+    "FILLPATH_NEWRELIC_",
+    "FILLPATH_ARCHIVE",
+    "FILLPATH_SAMPLING_",
+)
+"""Variables of the servers beside the service: they may stand in the same shell, and mean nothing here."""
+
+_PASSED_OVER = ("FILLPATH_WEBHOOK_SECRET_", "FILLPATH_EXCHANGE_", *STACK_PREFIXES)
 
 
 class Loaded(msgspec.Struct, frozen=True):
@@ -215,10 +247,10 @@ def _read(file: Path) -> dict[str, Any]:
 
 def _overlay(document: dict[str, Any], environ: Mapping[str, str]) -> None:
     for name, value in environ.items():
-        if not name.startswith("FILLPATH_") or name in OTHER_ENVIRONMENT or name.startswith(_SECRET_PREFIXES):
-            continue
         path = ENVIRONMENT.get(name)
         if path is None:
+            if not name.startswith("FILLPATH_") or name in OTHER_ENVIRONMENT or name.startswith(_PASSED_OVER):
+                continue
             known = [*ENVIRONMENT, *OTHER_ENVIRONMENT]
             raise ConfigurationError(f"environment variable {name} is not known{_nearest(name, known)}")
         table = document

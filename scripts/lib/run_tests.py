@@ -56,7 +56,13 @@ GROUPS = (
     # They wait more than they compute: how long an exchange may take to execute a request is waited out for real.
     Group("exchanges", "pytest", ("tests/exchanges", "-q", "-n", "8", "--dist", "worksteal")),
     Group("chaos", "pytest", ("tests/chaos", "-q", "-n", "4", "--dist", "worksteal"), needs=("cc",)),
-    Group("acceptance", "pytest", ("tests/acceptance", "-q", "-n", "2", "--dist", "loadfile")),
+    Group(
+        "acceptance",
+        "pytest",
+        ("tests/acceptance", "--ignore=tests/acceptance/stack", "-q", "-n", "2", "--dist", "loadfile"),
+    ),
+    # Last: where a server is missing, everything else has been said. Its tests find or build the servers themselves.
+    Group("stack", "pytest", ("tests/acceptance/stack", "-q")),
 )
 
 

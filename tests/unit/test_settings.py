@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import pytest
 
 from service.errors import ConfigurationError, SecretError
 from service.secrets import Secret, SecretStore
-from service.settings import decode, default_settings, load
+from service.settings import ENVIRONMENT, OTHER_ENVIRONMENT, decode, default_settings, load
 
+ROOT = Path(__file__).resolve().parents[2]
 SPOT = {"market_type": "spot"}
 SOURCE = {"auth": "standard", "accounts": ["paper-1"]}
 
@@ -80,6 +82,18 @@ def test_the_environment_replaces_the_files_settings(tmp_path: Path, monkeypatch
 
     assert settings.server.port == 9
     assert settings.telemetry.engine == "off"
+
+
+def test_variables_of_the_servers_beside_the_service_are_passed_over(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    files = [ROOT / "compose.yaml"]
+    for folder in ("otel-collector", "deploy", "scripts/lib/stack"):
+        files += (file for file in (ROOT / folder).rglob("*") if file.suffix in {".yaml", ".yml", ".sh", ".py"})
+    named = {name for file in files for name in re.findall(r"\bFILLPATH_[A-Z_]*[A-Z]\b", file.read_text("utf-8"))}
+
+    assert "FILLPATH_JAEGER_OTLP" in named
+    for name in named - set(ENVIRONMENT) - set(OTHER_ENVIRONMENT) - {"FILLPATH_EXCHANGE"}:
+        load({name: "anything"})
 
 
 @pytest.mark.parametrize(
