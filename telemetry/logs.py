@@ -143,6 +143,8 @@ def _error(error: BaseException, record: logging.LogRecord) -> dict[str, str]:
 def _entry(record: logging.LogRecord) -> LogEntry:
     attributes: dict[str, Any] = {"logger": record.name}
     for key, value in _extra(record).items():
+        if value is None:
+            continue  # OTLP has a null, stores and people read it as the word
         attributes[key] = plain(key, value) if isinstance(value, str | bool | int | float) else _json(value)
     if record.exc_info and record.exc_info[1] is not None:
         error = _error(record.exc_info[1], record)

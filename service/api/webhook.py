@@ -85,7 +85,8 @@ class Webhook:
         try:
             return await self._process(intake)
         except Exception as error:  # the sender gets a plain 500 with the trace id; the log gets the traceback
-            log.exception("the webhook failed")
+            order = intake.order
+            log.exception("the webhook failed", extra={"order_id": order.id} if order is not None else None)
             intake.span.fail(type(error).__name__)
             self._pipeline.count_error(intake)
             return problem(

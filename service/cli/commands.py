@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, str] = {
     "send": "service.cli.send",
     "orders": "service.cli.orders",
     "trace": "service.cli.orders",
+    "logs": "service.cli.logs",
     "cancel": "service.cli.orders",
     "resolve": "service.cli.orders",
     "halt": "service.cli.halts",

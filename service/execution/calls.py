@@ -85,7 +85,7 @@ class ExchangeCalls:
             except TimeoutError:
                 outcome = InDoubt(cause="timeout")
             except Exception as error:  # whatever an adapter lets through, the order may have been executed
-                log.exception("create_order raised", extra={"client_order_id": request.client_order_id})
+                log.exception("create_order raised", extra=_order_of(attributes))
                 outcome = InDoubt(cause=f"adapter error {type(error).__name__}")
             label = _outcome_label(outcome)
             sent = not isinstance(outcome, NotExecuted) or outcome.cause in _PASSING
@@ -105,20 +105,20 @@ class ExchangeCalls:
             except TimeoutError:
                 outcome = InDoubt(cause="timeout")
             except Exception as error:  # as for create_order: the cancel may have happened
-                log.exception("cancel_order raised", extra={"client_order_id": ref.client_order_id})
+                log.exception("cancel_order raised", extra=_order_of(attributes))
                 outcome = InDoubt(cause=f"adapter error {type(error).__name__}")
             span.set({c.ATTR_EXCHANGE_OUTCOME: _outcome_label(outcome)})
             self._account_for(endpoint, started, outcome, span)
             return outcome
 
-    async def look_up(self, ref: OrderRef, attributes: Attributes | None) -> Found | NotFound | None:
-        """None where the look-up gave no answer: it says nothing about the order. A poll has no attributes."""
-        if attributes is None:
-            return await self._look_up(ref, None)
+    async def look_up(self, ref: OrderRef, attributes: Attributes, *, poll: bool = False) -> Found | NotFound | None:
+        """None where the look-up gave no answer: it says nothing about the order. A poll leaves metrics, no span."""
+        if poll:
+            return await self._look_up(ref, attributes, None)
         with self._span("look_up", attributes) as span:
-            return await self._look_up(ref, span)
+            return await self._look_up(ref, attributes, span)
 
-    async def _look_up(self, ref: OrderRef, span: Span | None) -> Found | NotFound | None:
+    async def _look_up(self, ref: OrderRef, attributes: Attributes, span: Span | None) -> Found | NotFound | None:
         started = self._clock.monotonic_ns()
         result: LookUp
         try:
@@ -127,7 +127,7 @@ class ExchangeCalls:
         except TimeoutError:
             result = Unanswered(cause="timeout")
         except Exception as error:  # an adapter's defect must not end the search for an order
-            log.exception("look_up raised", extra={"client_order_id": ref.client_order_id})
+            log.exception("look_up raised", extra=_order_of(attributes))
             result = Unanswered(cause=f"adapter error {type(error).__name__}")
         self._account_for("look_up", started, result, span)
         return None if isinstance(result, Unanswered) else result
@@ -204,6 +204,14 @@ class ExchangeCalls:
 
     def _seconds(self) -> float:
         return self._clock.monotonic_ns() / 1e9
+
+
+def _order_of(attributes: Attributes) -> dict[str, object]:
+    """What a log line about an order carries."""
+    return {
+        "order_id": attributes[c.ATTR_ORDER_ID],
+        "client_order_id": attributes.get(c.ATTR_ORDER_CLIENT_ORDER_ID),
+    }
 
 
 def _outcome_label(outcome: Outcome | CancelOutcome) -> str:

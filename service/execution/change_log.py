@@ -24,6 +24,7 @@ def log_change(_: LiveOrder, change: Change) -> None:
             extra={
                 "order_id": after.id,
                 "client_order_id": after.client_order_id,
+                "exchange_order_id": after.exchange_order_id,
                 "account": after.account,
                 "symbol": after.symbol,
                 "side": None if after.side is None else after.side.value,

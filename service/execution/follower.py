@@ -126,7 +126,7 @@ class Follower:
 
     async def _look_up(self, live: LiveOrder, calls: ExchangeCalls) -> OrderReport | None:
         await calls.exchange.slot(live.order.account, Priority.FOLLOW)
-        answer = await calls.look_up(reference(live.order), None)
+        answer = await calls.look_up(reference(live.order), attributes.identity(live.order), poll=True)
         if isinstance(answer, NotFound):
             live.missing_since_ns = live.missing_since_ns or self._clock.monotonic_ns()
         elif isinstance(answer, Found):

@@ -76,7 +76,7 @@ class Operations:
         live = self._register.live.get(order.id)
         if live is None or order.status in FINAL:
             raise OperationRefused(409, "order_done", f"order {order.id} is {order.status} and cannot be canceled")
-        await self._audit("cancel", client, order.id)
+        await self._audit("cancel", client, order.id, order_id=order.id)
         return await self._follower.cancel(live)
 
     async def halt(self, account: str, level: HaltLevel, client: str) -> int:
@@ -124,7 +124,7 @@ class Operations:
         if live is None or order.status not in _RESOLVABLE:
             raise OperationRefused(409, "not_in_doubt", f"order {order.id} is {order.status}, not in doubt")
         fields = _resolution(order, status, evidence, exchange_order_id, filled_qty, average_price)
-        await self._audit("resolve", client, f"{order.id} {status}: {evidence[:_MAX_EVIDENCE]}")
+        await self._audit("resolve", client, f"{order.id} {status}: {evidence[:_MAX_EVIDENCE]}", order_id=order.id)
         return await self._resolve(live, status, evidence, fields)
 
     async def _resolve(self, live: LiveOrder, status: OrderStatus, evidence: str, fields: dict[str, Any]) -> Order:
@@ -141,12 +141,13 @@ class Operations:
                 span.set(attributes.outcome(live.order))
         return live.order
 
-    async def _audit(self, action: str, client: str, detail: str) -> None:
-        await self._journal.audit(self._event(action, client, detail))
+    async def _audit(self, action: str, client: str, detail: str, *, order_id: str | None = None) -> None:
+        await self._journal.audit(self._event(action, client, detail, order_id))
         self._count_audit(client)
 
-    def _event(self, action: str, client: str, detail: str) -> AuditEvent:
-        log.info("operator: %s %s", action, detail, extra={"client_address": client})
+    def _event(self, action: str, client: str, detail: str, order_id: str | None = None) -> AuditEvent:
+        about = {"client_address": client} | ({"order_id": order_id} if order_id else {})
+        log.info("operator: %s %s", action, detail, extra=about)
         return AuditEvent(
             ts_ns=self._clock.now_ns(),
             event_type="operator_action",

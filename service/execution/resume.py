@@ -84,6 +84,7 @@ async def _track(
             order.id,
             order.account,
             order.exchange,
+            extra={"order_id": order.id},
         )
         return None
     return register.track(order, await journal.fills(order.id) if order.filled_qty else ())

@@ -134,7 +134,7 @@ class PaperExchange:
         try:
             return self._engine.place(request, self._clock.now_ns())
         except Exception as error:  # noqa: BLE001 - whatever failed, disk or defect, proves nothing about the order
-            return self._in_doubt(error)
+            return self._in_doubt(error, request.client_order_id)
 
     async def cancel_order(self, ref: OrderRef) -> CancelOutcome:
         if self._engine is None:
@@ -148,10 +148,11 @@ class PaperExchange:
         try:
             return self._engine.cancel(ref, self._clock.now_ns())
         except Exception as error:  # noqa: BLE001 - whatever failed, disk or defect, proves nothing about the order
-            return self._in_doubt(error)
+            return self._in_doubt(error, ref.client_order_id)
 
-    def _in_doubt(self, error: Exception) -> InDoubt:
-        _log.error("%s: a request failed half way", self._name, exc_info=error)
+    def _in_doubt(self, error: Exception, client_order_id: str) -> InDoubt:
+        about = {"client_order_id": client_order_id}
+        _log.error("%s: a request failed half way", self._name, exc_info=error, extra=about)
         return InDoubt(cause=f"{self._name} failed: {type(error).__name__}: {error}")
 
     async def look_up(self, ref: OrderRef) -> LookUp:

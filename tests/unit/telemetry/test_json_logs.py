@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
+from telemetry.facade import Telemetry
 from telemetry.logs import QUIET, JsonHandler, configure_logging
 from telemetry.redaction import is_secret, redact, redact_text
-from telemetry.sdk import SdkTelemetry
 
 ORDER_ID = "0190f3c2a7b47e21b3c4d5e6f7a8b9c0"
 
 
 @pytest.fixture
-def lines(telemetry: SdkTelemetry) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+def lines(telemetry: Telemetry) -> Iterator[Callable[[], list[dict[str, Any]]]]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     stream = io.StringIO()
@@ -34,7 +34,7 @@ log = logging.getLogger("service.test")
 Lines = Callable[[], list[dict[str, Any]]]
 
 
-def test_a_record_is_one_json_line_with_the_spans_ids(telemetry: SdkTelemetry, lines: Lines) -> None:
+def test_a_record_is_one_json_line_with_the_spans_ids(telemetry: Telemetry, lines: Lines) -> None:
     with telemetry.span("x") as span:
         log.info("order %s\nsent", ORDER_ID, extra={"order_id": ORDER_ID, "attempt": 2})
 
@@ -85,7 +85,7 @@ class HostileError(Exception):
     ],
 )
 def test_a_failing_log_call_is_counted_and_prints_nothing(
-    telemetry: SdkTelemetry,
+    telemetry: Telemetry,
     record: dict[str, object],
     value: Callable[..., float | None],
     capsys: pytest.CaptureFixture[str],

@@ -1,0 +1,204 @@
+"""A service of a test's own, as a process, that exports to the stack's collector; and its senders."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from scripts.lib.stack import Ports, Stack
+from service.cli.signing import sign
+from service.identity import instance_id
+from service.secrets import Secret
+from tests.acceptance.conftest import environment, free_ports
+from tests.acceptance.stack.waiting import eventually
+
+PROGRAM = Path(sys.executable).with_name("fillpath")
+FINAL = {"FILLED", "DENIED", "REJECTED", "CANCELED", "EXPIRED", "ABSENT"}
+BUY = {"symbol": "BTC/USDT", "side": "buy", "quantity": "0.01"}
+RESTING = BUY | {"order_type": "limit", "price": "20000"}
+
+PAPER = """
+[server]
+trusted_proxies = ["127.0.0.1"]
+
+[telemetry]
+log_level = "debug"
+
+[paper]
+tick_interval = 0.05
+
+[sources.default]
+auth = "standard"
+accounts = ["paper-1", "paper-2", "paper-3", "paper-4"]
+rate = 2000
+burst = 4000
+
+[sources.tradingview]
+auth = "token"
+accounts = ["paper-1"]
+addresses = ["127.0.0.1"]
+
+[sources.hex]
+auth = "hmac"
+accounts = ["paper-2"]
+
+[sources.elsewhere]
+auth = "standard"
+accounts = ["paper-3"]
+addresses = ["10.1.2.0/24"]
+"""
+"""Sources of every kind, one of which takes nothing from here, and prices that move fast.
+
+This machine is a configured sender, which is never limited for failures, and a proxy: with `X-Forwarded-For` it is any.
+"""
+
+_SOURCES = {"default": "standard", "tradingview": "token", "hex": "hmac", "elsewhere": "standard"}
+
+
+class Fillpath:
+    """`fillpath serve` in `folder`, known to the stack's servers by `instance`.
+
+    Its secrets are made for it, so that tests can look for them. Started again it is the same service with the same
+    data. `configuration` is TOML without addresses and folders.
+    """
+
+    def __init__(self, folder: Path, ports: Ports, log_file: Path, configuration: str = PAPER, **environ: str) -> None:
+        public, operator = free_ports(2)
+        self.secrets = {source: self._secret(kind) for source, kind in _SOURCES.items()}
+        self._operator_token = secrets.token_urlsafe(24)
+        names = {f"FILLPATH_WEBHOOK_SECRET_{source.upper()}": secret for source, secret in self.secrets.items()}
+        self._environ = environment(**names, **environ, FILLPATH_OPERATOR_TOKEN=self._operator_token)
+        self._process = Stack(
+            folder,
+            replace(ports, service=public, operator=operator),
+            only=frozenset({"service"}),
+            environ=self._environ,
+        )
+        folder.mkdir(parents=True)
+        self._configuration = self._process.layout.service
+        self._configuration.write_text(configuration, "utf-8")
+        self._log_file = log_file
+        self.instance = instance_id(self._process.layout.data("service"))
+        self.public = self._process.addresses.service_public
+        self.operator = self._process.addresses.service_operator
+        self._http = httpx.Client(timeout=40, trust_env=False)
+
+    def start(self) -> None:
+        self._process.up()
+
+    def stop(self) -> None:
+        """In order: what it has not exported yet, it exports now."""
+        self._process.stop("service")
+
+    def kill(self) -> None:
+        """`kill -9`."""
+        self._process.kill("service")
+
+    def close(self) -> None:
+        self._process.down()
+        self._http.close()
+
+    @property
+    def all_secrets(self) -> list[str]:
+        """What may be seen nowhere."""
+        plain = [secret.removeprefix("whsec_") for secret in self.secrets.values()]
+        return [*plain, self._operator_token]
+
+    @property
+    def metrics_url(self) -> str:
+        return f"{self.operator}/metrics"
+
+    @property
+    def stderr(self) -> str:
+        """The log on its standard error."""
+        return self._process.log("service").read_text("utf-8")
+
+    def send(
+        self,
+        alert: Mapping[str, Any],
+        *,
+        source: str = "default",
+        wait: float | None = 20,
+        alert_id: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        query: str = "",
+        secret: str | None = None,
+    ) -> httpx.Response:
+        """One alert, signed as `fillpath send` does; another one at each call unless `alert_id` says otherwise."""
+        alert_id = alert_id or f"msg_{secrets.token_hex(12)}"
+        request = sign(
+            _SOURCES[source],  # type: ignore[arg-type] - one of the three kinds
+            Secret(secret or self.secrets[source]),
+            {**alert, "id": alert_id},
+            msg_id=alert_id,
+            now_s=int(time.time()),
+        )
+        prefer = {} if wait is None else {"Prefer": f"wait={wait:g}"}
+        return self._http.post(
+            f"{self.public}/webhook/{source}{query}",
+            content=request.body,
+            headers=request.headers | prefer | dict(headers or {}),
+        )
+
+    def order(self, order_id: str) -> dict[str, Any]:
+        response = self._http.get(f"{self.operator}/orders/{order_id}", headers=self._authorization)
+        response.raise_for_status()
+        return dict(response.json())
+
+    def cancel(self, order_id: str) -> None:
+        """Ask for it; the order may be done already."""
+        response = self._http.delete(f"{self.operator}/orders/{order_id}", headers=self._authorization)
+        assert response.status_code in {200, 202, 409}, response.text
+
+    def becomes(self, order_id: str, *statuses: str, within: float = 60.0) -> dict[str, Any]:
+        """The order once it has one of these statuses."""
+
+        def look() -> dict[str, Any] | None:
+            order = self.order(order_id)
+            return order if order["status"] in statuses else None
+
+        order = eventually(look, within=within)
+        assert order is not None
+        return order
+
+    def filled(self, alert: Mapping[str, Any] = BUY, **options: Any) -> dict[str, Any]:
+        """A sent alert's order once it is filled."""
+        answer = self.send(alert, **options)
+        assert answer.status_code in {200, 202}, answer.text
+        return self.becomes(answer.json()["order_id"], "FILLED")
+
+    def fillpath(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """The command line, as this service's operator uses it."""
+        return subprocess.run(
+            [PROGRAM, *arguments],
+            env=self._environ
+            | {"FILLPATH_CONFIG": str(self._configuration), "FILLPATH_LOG_FILE": str(self._log_file), "COLUMNS": "400"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def log_lines(self, reference: str) -> list[dict[str, Any]]:
+        """What `fillpath logs --json` finds."""
+        return list(json.loads(self.fillpath("logs", reference, "--json").stdout))
+
+    @property
+    def _authorization(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._operator_token}"}
+
+    @staticmethod
+    def _secret(kind: str) -> str:
+        if kind != "standard":
+            return secrets.token_urlsafe(32)
+        return "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
