@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from telemetry.redaction import MASK, clean_text, is_secret, redact_text
@@ -27,6 +28,10 @@ def plain(key: str, value: object) -> Plain:
     if isinstance(value, int):
         return int(value) if -_INT64 <= value < _INT64 else f"{value:#x}"[:_TEXT]
     return f"<{type(value).__name__}>"
+
+
+def converted(attributes: Mapping[str, object]) -> dict[str, Plain]:
+    return {key: plain(key, value) for key, value in attributes.items()}
 
 
 def decimal_text(value: Decimal) -> str:

@@ -23,6 +23,10 @@ class Slots(Protocol):
         """The label value for `value`; it takes a free place only where `may_take` is set."""
         ...
 
+    def after_fork(self) -> None:
+        """In a forked child: a lock that another thread of the parent held would never be released."""
+        ...
+
 
 class Places:
     """Values that always show as themselves, and the first `extra` others."""
@@ -45,6 +49,9 @@ class Places:
                 self._shown[value] = clean_text(str(value))
             return self._shown.get(value, OTHER)
 
+    def after_fork(self) -> None:
+        self._lock = Lock()
+
 
 class SymbolSlots:
     """Configured symbols and the first `extra` others; an empty symbol is unknown."""
@@ -54,6 +61,9 @@ class SymbolSlots:
 
     def show(self, value: str, *, may_take: bool) -> str:
         return self._places.show(value, may_take=may_take) if value else UNKNOWN
+
+    def after_fork(self) -> None:
+        self._places.after_fork()
 
 
 class AddressSlots:
@@ -73,6 +83,9 @@ class AddressSlots:
                 self._cache.clear()
             self._cache[value] = name
         return self._places.show(name, may_take=may_take)
+
+    def after_fork(self) -> None:
+        self._places.after_fork()
 
     def _name(self, value: str) -> str:
         try:

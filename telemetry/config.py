@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Engine = Literal["sdk", "off"]
+Engine = Literal["lean", "sdk", "off"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from telemetry.forking import in_children
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -74,6 +76,10 @@ class Holder(Generic[S]):
         self._traces: dict[int, _Held[S]] = {}
         # Late spans of a dropped trace are dropped too: half a trace misleads.
         self._dropped: OrderedDict[int, None] = OrderedDict()
+        self._unlock()
+        in_children(self._unlock)
+
+    def _unlock(self) -> None:
         self._lock = Lock()
 
     @property
@@ -98,11 +104,15 @@ class Holder(Generic[S]):
         """A span other than a SERVER span ended."""
         if failed:
             self.keep(trace_id)
-        with self._lock:
-            held = self._traces.get(trace_id)
-            through = trace_id not in self._dropped if held is None else held.kept
-            if not through:
-                self._hold(held, span)
+        # Without the lock: what is kept stays kept, and a trace that is dropped is remembered before it is forgotten.
+        held = self._traces.get(trace_id)
+        through = trace_id not in self._dropped if held is None else held.kept
+        if not through:
+            with self._lock:
+                held = self._traces.get(trace_id)
+                through = trace_id not in self._dropped if held is None else held.kept
+                if not through:
+                    self._hold(held, span)
         if through:
             self._deliver(span)
 

@@ -5,13 +5,15 @@ Source: https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
 
 from __future__ import annotations
 
+from base64 import b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from telemetry.attributes import Plain
     from telemetry.facade import SpanContext
@@ -27,7 +29,7 @@ _encoder = msgspec.json.Encoder()
 class EventData:
     name: str
     time_ns: int
-    attributes: Mapping[str, Plain]
+    attributes: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +42,7 @@ class SpanData:
     kind: int
     start_ns: int
     end_ns: int
-    attributes: Mapping[str, Plain]
+    attributes: Mapping[str, Any]
     events: Sequence[EventData] = ()
     links: Sequence[SpanContext] = ()
     status: int = 0
@@ -92,11 +94,11 @@ def encode_trace(resource: Mapping[str, Plain], scope: str, version: str, spans:
     )
 
 
-def _attributes(attributes: Mapping[str, Plain]) -> list[dict[str, Any]]:
+def _attributes(attributes: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{"key": key, "value": _value(value)} for key, value in attributes.items()]
 
 
-def _value(value: Plain) -> dict[str, Any]:
+def _value(value: Any) -> dict[str, Any]:
     if isinstance(value, bool):
         return {"boolValue": value}
     if isinstance(value, int):
@@ -106,4 +108,15 @@ def _value(value: Plain) -> dict[str, Any]:
         return {
             "doubleValue": value if value - value == 0 else str(value).replace("inf", "Infinity").replace("nan", "NaN")
         }
-    return {"stringValue": value}
+    return {"stringValue": value} if isinstance(value, str) else _rarer(value)
+
+
+def _rarer(value: Any) -> dict[str, Any]:
+    """What only the OpenTelemetry API takes, never the facade."""
+    if value is None:
+        return {}
+    if isinstance(value, bytes):
+        return {"bytesValue": b64encode(value).decode()}
+    if isinstance(value, Mapping):
+        return {"kvlistValue": {"values": _attributes(value)}}
+    return {"arrayValue": {"values": [_value(item) for item in value]}}

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from telemetry import conventions as c
 from telemetry.bounds import AddressSlots, Slots, SymbolSlots
+from telemetry.forking import in_children
+from telemetry.memo import Memo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
 Key = tuple[str, ...]
 """Label values in the order of the instrument's labels."""
 
-# Larger than anything we measure, small enough that no sum of them leaves what a float can hold.
-_LARGEST = 1e18
+LARGEST = 1e18
+"""Larger than anything we measure, small enough that no sum of them leaves what a float can hold."""
 
 
 def as_number(value: object) -> float | None:
@@ -35,7 +37,7 @@ def as_number(value: object) -> float | None:
     except (ValueError, OverflowError):
         # A signaling NaN; an integer too large for a float.
         return None
-    return number if isfinite(number) and abs(number) <= _LARGEST else None
+    return number if isfinite(number) and abs(number) <= LARGEST else None
 
 
 class LabelRules:
@@ -66,6 +68,11 @@ class LabelRules:
             values.append(value)
         return tuple(values)
 
+    def after_fork(self) -> None:
+        """In a forked child: a lock that another thread of the parent held would never be released."""
+        for slots in self._slots.values():
+            slots.after_fork()
+
     def _bounded(self, which: c.Bounded, raw: str, labels: Mapping[str, str]) -> str:
         # Places for addresses are for those that were limited or refused; the others are configured or `other`.
         harmless = which is c.Bounded.CLIENT_IP and (
@@ -84,6 +91,7 @@ class Drops:
     def __init__(self) -> None:
         self._lock = Lock()
         self._counts: dict[Key, float] = {}
+        in_children(self._after_fork)
 
     def count(self, signal: str, reason: str, items: float = 1) -> None:
         """`signal` and `reason` are values of the labels of TELEMETRY_DROPPED."""
@@ -95,14 +103,36 @@ class Drops:
         with self._lock:
             return dict(self._counts)
 
+    def _after_fork(self) -> None:
+        self._lock = Lock()
+
+
+class Cell:
+    """The value of one series; `least` is the smallest number that may be added to it."""
+
+    __slots__ = ("least", "value")
+
+    def __init__(self, least: float) -> None:
+        self.least = least
+        self.value = 0.0
+
 
 class _Values:
     """One instrument's values, and the reads that refresh them."""
 
-    def __init__(self) -> None:
-        self.lock = Lock()
-        self.values: dict[Key, float] = {}
+    __slots__ = ("cells", "least", "reads")
+
+    def __init__(self, instrument: c.Instrument) -> None:
+        self.least = 0.0 if isinstance(instrument, c.Counter) else -LARGEST
+        self.cells: dict[Key, Cell] = {}
         self.reads: list[tuple[Callable[[], Iterable[tuple[float, Labels]]], dict[Key, float]]] = []
+
+    def cell(self, key: Key) -> Cell:
+        """The cell of `key`, new where there is none; under the series' lock."""
+        found = self.cells.get(key)
+        if found is None:
+            found = self.cells[key] = Cell(self.least)
+        return found
 
 
 class Series:
@@ -111,7 +141,12 @@ class Series:
     def __init__(self, config: c.Known, drops: Drops) -> None:
         self._drops = drops
         self._rules = LabelRules(config)
-        self._values = {i.name: _Values() for i in c.INSTRUMENTS if not isinstance(i, c.Histogram)}
+        # One lock for all: it is held for an addition or a copy, and the interpreter runs one thread at a time anyway.
+        # Without it sums would be exact only where the interpreter happens not to switch threads inside `+=`.
+        self._lock = Lock()
+        in_children(self._after_fork)
+        self._memo: Memo[Cell] = Memo()
+        self._values = {i.name: _Values(i) for i in c.INSTRUMENTS if not isinstance(i, c.Histogram)}
         for instrument in c.INSTRUMENTS:
             known = [label.known(config) for label in instrument.labels]
             if _zero_at_start(instrument) and None not in known:
@@ -119,6 +154,26 @@ class Series:
         self.set(c.BUILD_INFO, 1, {"version": config.service_version})
 
     def add(self, instrument: c.Counter | c.UpDownCounter, value: object, labels: Labels) -> None:
+        try:
+            cell = self._memo[instrument.name, *labels, *labels.values()]
+        except (KeyError, TypeError):
+            # Not seen yet, or not hashable: the rules decide.
+            self._add(instrument, value, labels)
+            return
+        # The exact types: a bool is no number here, and a Decimal takes the way that converts it. NaN fails both sides.
+        if (type(value) is int or type(value) is float) and cell.least <= value <= LARGEST:
+            with self._lock:
+                cell.value += value
+        else:
+            self._add(instrument, value, labels)
+
+    def set(self, instrument: c.Gauge, value: object, labels: Labels) -> None:
+        entry = self.accept(instrument, value, labels)
+        if entry is not None:
+            with self._lock:
+                self._values[instrument.name].cell(entry[0]).value = entry[1]
+
+    def _add(self, instrument: c.Counter | c.UpDownCounter, value: object, labels: Labels) -> None:
         entry = self.accept(instrument, value, labels)
         if entry is None:
             return
@@ -126,16 +181,10 @@ class Series:
         if instrument.name == c.TELEMETRY_DROPPED.name:
             self._drops.count(signal=key[0], reason=key[1], items=number)
             return
-        values = self._values[instrument.name]
-        with values.lock:
-            values.values[key] = values.values.get(key, 0.0) + number
-
-    def set(self, instrument: c.Gauge, value: object, labels: Labels) -> None:
-        entry = self.accept(instrument, value, labels)
-        if entry is not None:
-            values = self._values[instrument.name]
-            with values.lock:
-                values.values[entry[0]] = entry[1]
+        with self._lock:
+            cell = self._values[instrument.name].cell(key)
+            cell.value += number
+        self._memo.remember(instrument, labels, key, cell)
 
     def accept(self, instrument: c.Instrument, value: object, labels: Labels) -> tuple[Key, float] | None:
         """Key and number of a record that counts; None after counting it as dropped."""
@@ -150,9 +199,8 @@ class Series:
         return key, number
 
     def observe(self, instrument: c.Gauge, read: Callable[[], Iterable[tuple[float, Labels]]]) -> None:
-        values = self._values[instrument.name]
-        with values.lock:
-            values.reads.append((read, {}))
+        with self._lock:
+            self._values[instrument.name].reads.append((read, {}))
 
     def preset(self, instrument: c.Instrument, values: Mapping[str, Sequence[str]]) -> None:
         for combination in product(*values.values()):
@@ -165,14 +213,14 @@ class Series:
     def collect(self, instrument: c.Instrument) -> dict[Key, float]:
         """The values as they are now; a read that raises is counted, and its last values stand."""
         values = self._values[instrument.name]
-        if instrument.name == c.TELEMETRY_DROPPED.name:
-            return {**values.values, **self._drops.snapshot()}
         for read, last in tuple(values.reads):
             self._refresh(instrument, read, last)
-        with values.lock:
-            result = dict(values.values)
+        with self._lock:
+            result = {key: cell.value for key, cell in values.cells.items()}
             for _, last in values.reads:
                 result.update(last)
+        if instrument.name == c.TELEMETRY_DROPPED.name:
+            result.update(self._drops.snapshot())
         return result
 
     def _refresh(
@@ -183,15 +231,19 @@ class Series:
         except Exception:  # noqa: BLE001 - a caller's read must not stop the collection; it is counted
             self._drops.count("metrics", "read_failed")
             return
-        with self._values[instrument.name].lock:
+        with self._lock:
             last.clear()
             last.update(entry for entry in entries if entry is not None)
 
     def _preset(self, instrument: c.Instrument, values: Sequence[Sequence[str]]) -> None:
         mine = self._values[instrument.name]
-        with mine.lock:
+        with self._lock:
             for key in product(*values):
-                mine.values.setdefault(key, 0.0)
+                mine.cell(key)
+
+    def _after_fork(self) -> None:
+        self._lock = Lock()
+        self._rules.after_fork()
 
 
 def _zero_at_start(instrument: c.Instrument) -> bool:

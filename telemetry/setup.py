@@ -26,6 +26,10 @@ def build_telemetry(config: TelemetryConfig, environ: Mapping[str, str] = os.env
     if config.engine == "off" or environment.disabled(environ):
         return OffTelemetry(config)
     # Imported here: the SDK takes 200 ms to load, which a process without telemetry need not spend.
+    if config.engine == "lean":
+        from telemetry.lean.engine import LeanTelemetry  # noqa: PLC0415 - see above
+
+        return LeanTelemetry(config, environ)
     from telemetry.sdk import SdkTelemetry  # noqa: PLC0415 - see above
 
     return SdkTelemetry(config, environ)

@@ -8,18 +8,29 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from telemetry import conventions as c
 from telemetry.attributes import plain
+from telemetry.forking import in_children
 from telemetry.otlp_json import INTERNAL, SpanData, encode_span
 from telemetry.w3c import is_valid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from telemetry.facade import RebuiltSpan, SpanContext
+    from telemetry.facade import RebuiltSpan
 
 STORE_BYTES = 64 * 1024 * 1024
 SPANS_OF_A_TRACE = 256
 
 S = TypeVar("S")
+
+
+class _Known(Generic[S]):
+    """The spans of one trace in the order of their end, and what they take together, in bytes."""
+
+    __slots__ = ("cost", "spans")
+
+    def __init__(self) -> None:
+        self.spans: list[S] = []
+        self.cost = 0
 
 
 class SpanStore(Generic[S]):
@@ -35,7 +46,11 @@ class SpanStore(Generic[S]):
         self._max_bytes = max_bytes
         self._max_spans = max_spans
         self._bytes = 0
-        self._traces: OrderedDict[str, dict[str, tuple[S, int]]] = OrderedDict()
+        self._traces: OrderedDict[int, _Known[S]] = OrderedDict()
+        self._unlock()
+        in_children(self._unlock)
+
+    def _unlock(self) -> None:
         self._lock = Lock()
 
     @property
@@ -43,31 +58,42 @@ class SpanStore(Generic[S]):
         """Bytes held, as told by those who put spans in."""
         return self._bytes
 
-    def put(self, context: SpanContext, span: S, cost: int) -> None:
+    def put(self, trace_id: int, span: S, cost: int) -> None:
         """`cost` is what the span takes, in bytes."""
         if cost > self._max_bytes:
             return
-        trace_id, span_id = context
         with self._lock:
-            trace = self._traces.setdefault(trace_id, {})
-            if len(trace) >= self._max_spans:
+            known = self._traces.get(trace_id)
+            if known is None:
+                known = self._traces[trace_id] = _Known()
+            if len(known.spans) >= self._max_spans:
                 return
-            trace[span_id] = (span, cost)
+            known.spans.append(span)
+            known.cost += cost
             self._bytes += cost
             while self._bytes > self._max_bytes:
                 _, oldest = self._traces.popitem(last=False)
-                self._bytes -= sum(one for _, one in oldest.values())
+                self._bytes -= oldest.cost
 
     def spans(self, trace_id: str, rebuilt: Sequence[RebuiltSpan] = ()) -> list[bytes]:
         """The known spans of a trace, encoded, in the order of their end, after those of `rebuilt` not known."""
-        with self._lock:
-            known = dict(self._traces.get(trace_id, {}))
+        known = [self._data_of(span) for span in self._spans(trace_id)]
+        known_ids = {span.context.span_id for span in known}
         earlier = [
             encode_span(_rebuilt(span))
             for span in rebuilt
-            if span.context.span_id not in known and span.context.trace_id == trace_id and is_valid(span.context)
+            if span.context.span_id not in known_ids and span.context.trace_id == trace_id and is_valid(span.context)
         ]
-        return [*earlier, *(encode_span(self._data_of(span)) for span, _ in known.values())]
+        return [*earlier, *(encode_span(span) for span in known)]
+
+    def _spans(self, trace_id: str) -> list[S]:
+        try:
+            number = int(trace_id, 16)
+        except ValueError:
+            return []
+        with self._lock:
+            known = self._traces.get(number)
+            return [] if known is None else known.spans.copy()
 
 
 def _rebuilt(span: RebuiltSpan) -> SpanData:

@@ -11,20 +11,29 @@ from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry._logs import LogRecord
 from opentelemetry.sdk._logs import LoggerProvider, LogRecordLimits
-from opentelemetry.sdk.resources import OTELResourceDetector, Resource
-from opentelemetry.sdk.trace import SpanLimits, TracerProvider
+from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanKind, Tracer
 
 from telemetry import conventions as c
 from telemetry import environment, w3c
+from telemetry.attributes import converted
+from telemetry.common import (
+    LOG_ATTRIBUTE_LENGTH,
+    LOG_ATTRIBUTES,
+    SCOPE,
+    SPAN_LIMITS,
+    from_otel,
+    resource_of,
+    severity,
+    to_otel,
+)
 from telemetry.holding import Holder
 from telemetry.otlp_json import encode_trace
 from telemetry.sdk.export import Queue, log_queue, metric_reader, span_queue
-from telemetry.sdk.logs import severity
 from telemetry.sdk.metrics import SdkMetrics
-from telemetry.sdk.spans import HoldingProcessor, SdkSpan, as_data, context_of, converted, cost_of, from_sdk, to_sdk
+from telemetry.sdk.spans import HoldingProcessor, SdkSpan, as_data, cost_of, trace_id_of
 from telemetry.series import Drops
 from telemetry.store import SpanStore
 
@@ -39,19 +48,7 @@ if TYPE_CHECKING:
     from telemetry.config import TelemetryConfig
     from telemetry.facade import Attributes, Labels, LogEntry, RebuiltSpan, SpanContext
 
-_SCOPE = "fillpath"
-# All of them named, or the environment would set the rest.
-_SPAN_LIMITS = SpanLimits(
-    max_attributes=64,
-    max_span_attributes=64,
-    max_event_attributes=16,
-    max_link_attributes=16,
-    max_events=64,
-    max_links=16,
-    max_attribute_length=4096,
-    max_span_attribute_length=4096,
-)
-_LOG_LIMITS = LogRecordLimits(max_attributes=64, max_attribute_length=8192)
+_LOG_LIMITS = LogRecordLimits(max_attributes=LOG_ATTRIBUTES, max_attribute_length=LOG_ATTRIBUTE_LENGTH)
 _SUPPRESSED = otel_context._SUPPRESS_INSTRUMENTATION_KEY  # noqa: SLF001 - the SDK's mark of its exporter threads
 
 
@@ -86,7 +83,7 @@ class SdkTelemetry:
         self._drops = Drops()
         self._store: SpanStore[ReadableSpan] = SpanStore(as_data)
         self._holder: Holder[ReadableSpan] = Holder(self._deliver, self._drops, clock=clock)
-        self._resource = _resource(config)
+        self._resource = resource_of(config)
         urls = {signal: environment.endpoint(signal, config.otlp_endpoint, environ) for signal in c.SIGNALS}
         traces, metrics, logs = (urls[signal] for signal in c.SIGNALS)
         self._spans = span_queue(traces, environ, self._drops) if traces else None
@@ -118,7 +115,7 @@ class SdkTelemetry:
 
     def current(self) -> SpanContext | None:
         context = trace.get_current_span().get_span_context()
-        return from_sdk(context) if context.is_valid else None
+        return from_otel(context) if context.is_valid else None
 
     def add(self, instrument: c.Counter | c.UpDownCounter, value: Decimal | float = 1, **labels: str) -> None:
         self._metrics.series.add(instrument, value, labels)
@@ -156,7 +153,7 @@ class SdkTelemetry:
     def trace(self, trace_id: str, rebuilt: Sequence[RebuiltSpan] = ()) -> bytes:
         resource = {key: str(value) for key, value in self._resource.attributes.items()}
         spans = self._store.spans(trace_id, rebuilt)
-        return encode_trace(resource, _SCOPE, self._config.service_version, spans)
+        return encode_trace(resource, SCOPE, self._config.service_version, spans)
 
     def metrics(self, accept: str) -> tuple[bytes, str]:
         return self._metrics.expose(accept)
@@ -191,19 +188,19 @@ class SdkTelemetry:
                     context=context,
                     kind=kind,
                     attributes=converted(attributes),
-                    links=[Link(to_sdk(link)) for link in links if w3c.is_valid(link)],
+                    links=[Link(to_otel(link)) for link in links if w3c.is_valid(link)],
                     record_exception=False,
                     set_status_on_exception=False,
                 )
             except Exception:  # noqa: BLE001 - telemetry never hurts an order; the block gets ids and is counted
                 self._drops.count("traces", "internal_error")
-                return NonRecordingSpan(to_sdk(w3c.new_context()))
+                return NonRecordingSpan(to_otel(w3c.new_context()))
 
         return SdkSpan(start, self._holder, self._drops)
 
     def _deliver(self, span: ReadableSpan) -> None:
         try:
-            self._store.put(context_of(span), span, cost_of(span))
+            self._store.put(trace_id_of(span), span, cost_of(span))
         except Exception:  # noqa: BLE001 - one span that cannot be shown must not stop the others; it is counted
             self._drops.count("traces", "internal_error")
         if self._spans is not None:
@@ -223,31 +220,19 @@ class SdkTelemetry:
             resource=self._resource,
             shutdown_on_exit=False,
             id_generator=_Ids(),
-            span_limits=_SPAN_LIMITS,
+            span_limits=SPAN_LIMITS,
         )
         provider.add_span_processor(HoldingProcessor(self._holder))
-        return provider.get_tracer(_SCOPE, self._config.service_version)
+        return provider.get_tracer(SCOPE, self._config.service_version)
 
     def _build_logger(self, queue: Queue[BatchLogRecordProcessor]) -> Any:
         provider = LoggerProvider(resource=self._resource, shutdown_on_exit=False, log_record_limits=_LOG_LIMITS)
         provider.add_log_record_processor(queue.processor)
-        return provider.get_logger(_SCOPE, self._config.service_version)
+        return provider.get_logger(SCOPE, self._config.service_version)
 
 
 def _below(parent: SpanContext | None, otherwise: Context | None) -> Context | None:
     """A context whose current span is `parent`; without a usable one `otherwise`."""
     if parent is None or not w3c.is_valid(parent):
         return otherwise
-    return trace.set_span_in_context(NonRecordingSpan(to_sdk(parent)), otel_context.Context())
-
-
-def _resource(config: TelemetryConfig) -> Resource:
-    own = Resource(
-        {
-            "service.name": "fillpath",
-            "service.version": config.service_version,
-            "service.instance.id": config.instance_id,
-            "deployment.environment.name": config.environment,
-        }
-    )
-    return own.merge(OTELResourceDetector().detect())
+    return trace.set_span_in_context(NonRecordingSpan(to_otel(parent)), otel_context.Context())

@@ -6,19 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.metrics import Observation
 from opentelemetry.sdk.metrics import MeterProvider, TraceBasedExemplarFilter
-from opentelemetry.sdk.metrics.export import (
-    HistogramDataPoint,
-    InMemoryMetricReader,
-    MetricReader,
-    NumberDataPoint,
-    PeriodicExportingMetricReader,
-)
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricReader, PeriodicExportingMetricReader
 from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation, View
 
 from telemetry import conventions as c
-from telemetry.exposition import Distribution, Exemplar, Family, Sample, expose, wants_open_metrics
-from telemetry.facade import SpanContext
+from telemetry.exposition import Family, expose, wants_open_metrics
 from telemetry.sdk.exemplars import reservoirs
+from telemetry.sdk.points import sample
 from telemetry.series import Series
 
 if TYPE_CHECKING:
@@ -132,16 +126,5 @@ def _view(instrument: c.Instrument, config: TelemetryConfig, holder: Holder[Any]
 
 def _family(metric: Metric) -> Family:
     instrument = _BY_NAME[metric.name]
-    return Family(instrument, [_sample(instrument, point) for point in metric.data.data_points])
-
-
-def _sample(instrument: c.Instrument, point: Any) -> Sample | Distribution:
-    labels = {name: str(point.attributes[name]) for name in instrument.label_names}
-    if isinstance(point, NumberDataPoint):
-        return Sample(labels, float(point.value))
-    assert isinstance(point, HistogramDataPoint), "views allow fixed buckets only"
-    exemplars = [
-        Exemplar(SpanContext(f"{e.trace_id:032x}", f"{e.span_id:016x}"), float(e.value), e.time_unix_nano)
-        for e in point.exemplars
-    ]
-    return Distribution(labels, point.explicit_bounds, point.bucket_counts, float(point.sum), exemplars)
+    points: Iterable[Any] = metric.data.data_points
+    return Family(instrument, [sample({n: str(p.attributes[n]) for n in instrument.label_names}, p) for p in points])

@@ -11,7 +11,8 @@ from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from telemetry import conventions as c
-from telemetry.attributes import error_message, error_type, plain
+from telemetry.attributes import converted, error_message, error_type
+from telemetry.common import from_otel, to_otel
 from telemetry.facade import SpanContext
 from telemetry.otlp_json import EventData, SpanData
 from telemetry.w3c import is_valid
@@ -48,11 +49,9 @@ class HoldingProcessor(SpanProcessor):
             self._holder.open(span.get_span_context().trace_id)
 
     def on_end(self, span: ReadableSpan) -> None:
-        context = span.get_span_context()
-        assert context is not None, "a span that ended has its ids"
         failed = span.status.status_code is StatusCode.ERROR
         end = self._holder.closed if span.kind is SpanKind.SERVER else self._holder.ended
-        end(context.trace_id, span, failed=failed)
+        end(trace_id_of(span), span, failed=failed)
 
 
 class SdkSpan:
@@ -71,7 +70,7 @@ class SdkSpan:
 
     def __enter__(self) -> Self:
         self._span = self._start()
-        self.context = from_sdk(self._span.get_span_context())
+        self.context = from_otel(self._span.get_span_context())
         self._token = otel_context.attach(trace.set_span_in_context(self._span))
         return self
 
@@ -97,7 +96,7 @@ class SdkSpan:
 
     def link(self, context: SpanContext) -> None:
         if is_valid(context):
-            self._safely(lambda: self._span.add_link(to_sdk(context)))
+            self._safely(lambda: self._span.add_link(to_otel(context)))
 
     def _safely(self, action: Callable[..., object], *arguments: object) -> None:
         try:
@@ -122,25 +121,14 @@ class SdkSpan:
         self._fail(kind, message)
 
 
-def converted(attributes: Attributes) -> dict[str, Plain]:
-    return {key: plain(key, value) for key, value in attributes.items()}
+def trace_id_of(span: ReadableSpan) -> int:
+    return _context_of(span).trace_id
 
 
-def from_sdk(context: trace.SpanContext) -> SpanContext:
-    return SpanContext(f"{context.trace_id:032x}", f"{context.span_id:016x}")
-
-
-def to_sdk(context: SpanContext) -> trace.SpanContext:
-    """Always sampled: whether a span is kept is decided here, not by a caller's flag."""
-    return trace.SpanContext(
-        int(context.trace_id, 16), int(context.span_id, 16), is_remote=True, trace_flags=trace.TraceFlags(1)
-    )
-
-
-def context_of(span: ReadableSpan) -> SpanContext:
+def _context_of(span: ReadableSpan) -> trace.SpanContext:
     context = span.get_span_context()
     assert context is not None, "a span that ended has its ids"
-    return from_sdk(context)
+    return context
 
 
 def cost_of(span: ReadableSpan) -> int:
@@ -154,7 +142,7 @@ def cost_of(span: ReadableSpan) -> int:
 
 def as_data(span: ReadableSpan) -> SpanData:
     return SpanData(
-        context=context_of(span),
+        context=from_otel(_context_of(span)),
         parent_span_id=f"{span.parent.span_id:016x}" if span.parent is not None else None,
         name=span.name,
         kind=span.kind.value + _OTLP_KIND_OFFSET,
@@ -162,7 +150,7 @@ def as_data(span: ReadableSpan) -> SpanData:
         end_ns=span.end_time or 0,
         attributes=_plain(span.attributes),
         events=[EventData(name=e.name, time_ns=e.timestamp, attributes=_plain(e.attributes)) for e in span.events],
-        links=[from_sdk(link.context) for link in span.links],
+        links=[from_otel(link.context) for link in span.links],
         status=span.status.status_code.value,
         status_message=span.status.description or "",
     )

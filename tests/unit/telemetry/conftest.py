@@ -10,9 +10,11 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from telemetry.facade import Telemetry
+from telemetry.lean import LeanTelemetry
 from telemetry.sdk import SdkTelemetry
 from telemetry.setup import TelemetryConfig
 
+EngineClass = type[SdkTelemetry] | type[LeanTelemetry]
 OPEN_METRICS = "application/openmetrics-text"
 
 
@@ -45,9 +47,15 @@ def clock() -> Ticks:
     return Ticks()
 
 
+@pytest.fixture(params=[SdkTelemetry, LeanTelemetry])
+def engine_class(request: pytest.FixtureRequest) -> EngineClass:
+    """Each engine in turn: what is true of one is true of the other."""
+    return request.param
+
+
 @pytest.fixture
-def telemetry(config: TelemetryConfig, clock: Ticks) -> Iterator[SdkTelemetry]:
-    engine = SdkTelemetry(config, {}, clock)
+def telemetry(config: TelemetryConfig, clock: Ticks, engine_class: EngineClass) -> Iterator[Telemetry]:
+    engine = engine_class(config, {}, clock)
     yield engine
     engine.close(5)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from telemetry import conventions as c
 from telemetry import environment
 from telemetry.config import TelemetryConfig
-from telemetry.facade import LogEntry, RebuiltSpan, SpanContext
+from telemetry.facade import LogEntry, RebuiltSpan, SpanContext, Telemetry
 from telemetry.off import OffTelemetry
 from telemetry.sdk import SdkTelemetry
 from telemetry.setup import build_telemetry
@@ -30,9 +31,11 @@ def test_the_environment_can_switch_telemetry_off(config: TelemetryConfig) -> No
     assert isinstance(build_telemetry(config, {"OTEL_SDK_DISABLED": " TRUE "}), OffTelemetry)
 
 
-def test_no_sampler_of_the_environment_drops_an_order(config: TelemetryConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_sampler_of_the_environment_drops_an_order(
+    config: TelemetryConfig, engine_class: Callable[..., Telemetry], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")
-    engine = SdkTelemetry(config, {})
+    engine = engine_class(config, {})
 
     with engine.span("x") as span:
         pass
@@ -41,10 +44,12 @@ def test_no_sampler_of_the_environment_drops_an_order(config: TelemetryConfig, m
     engine.close(5)
 
 
-def test_the_resource_takes_the_environments_words(config: TelemetryConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_resource_takes_the_environments_words(
+    config: TelemetryConfig, engine_class: Callable[..., Telemetry], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("OTEL_SERVICE_NAME", "mine")
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "team=blue,deployment.environment.name=lab")
-    engine = SdkTelemetry(config, {})
+    engine = engine_class(config, {})
 
     text = engine.metrics("")[0].decode()
 
@@ -69,9 +74,11 @@ def test_the_endpoint_is_found(environ: dict[str, str], configured: str | None, 
     assert environment.endpoint("traces", configured, environ) == url
 
 
-def test_a_wrong_endpoint_is_refused_without_showing_it(config: TelemetryConfig) -> None:
+def test_a_wrong_endpoint_is_refused_without_showing_it(
+    config: TelemetryConfig, engine_class: Callable[..., Telemetry]
+) -> None:
     with pytest.raises(ValueError, match="expected http://host:4318") as refused:
-        build_telemetry(config, {"OTEL_EXPORTER_OTLP_ENDPOINT": "user:hunter2@collector"})
+        engine_class(config, {"OTEL_EXPORTER_OTLP_ENDPOINT": "user:hunter2@collector"})
 
     assert "hunter2" not in str(refused.value)
 

@@ -13,13 +13,13 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from telemetry import conventions as c
 from telemetry.config import TelemetryConfig
 from telemetry.exposition import wants_open_metrics
-from telemetry.sdk import SdkTelemetry
+from telemetry.facade import Telemetry
 
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0"
 SERVER = c.server_span_name("tv")
 
 
-def record_everything(telemetry: SdkTelemetry, config: TelemetryConfig) -> None:
+def record_everything(telemetry: Telemetry, config: TelemetryConfig) -> None:
     for instrument in c.INSTRUMENTS:
         labels = {label.name: (label.known(config) or ("BTC/USDT",))[0] for label in instrument.labels}
         if isinstance(instrument, c.Histogram):
@@ -33,7 +33,7 @@ def record_everything(telemetry: SdkTelemetry, config: TelemetryConfig) -> None:
 
 @pytest.mark.parametrize(("accept", "parse"), [("", parse_text), (OPEN_METRICS, parse_open_metrics)])
 def test_every_metric_is_shown_under_the_contracts_name(
-    telemetry: SdkTelemetry, config: TelemetryConfig, accept: str, parse: Callable[[str], Any]
+    telemetry: Telemetry, config: TelemetryConfig, accept: str, parse: Callable[[str], Any]
 ) -> None:
     record_everything(telemetry, config)
 
@@ -47,7 +47,7 @@ def test_every_metric_is_shown_under_the_contracts_name(
     assert names == expected
 
 
-def test_every_label_is_shown_and_none_beside_them(telemetry: SdkTelemetry, config: TelemetryConfig) -> None:
+def test_every_label_is_shown_and_none_beside_them(telemetry: Telemetry, config: TelemetryConfig) -> None:
     record_everything(telemetry, config)
     expected = {i.family_name: set(i.label_names) for i in c.INSTRUMENTS}
 
@@ -57,7 +57,7 @@ def test_every_label_is_shown_and_none_beside_them(telemetry: SdkTelemetry, conf
                 assert set(sample.labels) - {"le"} == expected[family.name]
 
 
-def test_buckets_in_both_formats_are_the_declared_edges(telemetry: SdkTelemetry) -> None:
+def test_buckets_in_both_formats_are_the_declared_edges(telemetry: Telemetry) -> None:
     telemetry.record(c.ORDER_SIZE_USD, 70_000, exchange="paper", symbol="BTC/USDT", side="buy")
 
     for accept, parse in (("", parse_text), (OPEN_METRICS, parse_open_metrics)):
@@ -67,7 +67,7 @@ def test_buckets_in_both_formats_are_the_declared_edges(telemetry: SdkTelemetry)
         assert edges == [*c.BUCKETS_USD, float("inf")]
 
 
-def test_the_resource_is_target_info(telemetry: SdkTelemetry, value: Callable[..., float | None]) -> None:
+def test_the_resource_is_target_info(telemetry: Telemetry, value: Callable[..., float | None]) -> None:
     labels = {
         "service_name": "fillpath",
         "service_version": "1.2.3",
@@ -94,7 +94,7 @@ def test_the_format_is_what_the_scraper_asks_for(*, accept: str, wanted: bool) -
     assert wants_open_metrics(accept) is wanted
 
 
-def exemplars(telemetry: SdkTelemetry) -> dict[float, str]:
+def exemplars(telemetry: Telemetry) -> dict[float, str]:
     """Trace ids by bucket edge of the acknowledgement's histogram."""
     families = parse_open_metrics(telemetry.metrics(OPEN_METRICS)[0].decode())
     return {
@@ -105,7 +105,7 @@ def exemplars(telemetry: SdkTelemetry) -> dict[float, str]:
     }
 
 
-def acknowledge(telemetry: SdkTelemetry, seconds: float, *, keep: bool) -> str:
+def acknowledge(telemetry: Telemetry, seconds: float, *, keep: bool) -> str:
     with telemetry.request(SERVER, {}, traceparent=None, trust=False) as request:
         telemetry.record(c.ACK_DURATION, seconds, source="tv")
         if keep:
@@ -113,18 +113,18 @@ def acknowledge(telemetry: SdkTelemetry, seconds: float, *, keep: bool) -> str:
     return request.context.trace_id
 
 
-def use_up_the_rate(telemetry: SdkTelemetry) -> None:
+def use_up_the_rate(telemetry: Telemetry) -> None:
     for _ in range(10):
         acknowledge(telemetry, 2.0, keep=False)
 
 
-def test_an_exemplar_survives_collections(telemetry: SdkTelemetry) -> None:
+def test_an_exemplar_survives_collections(telemetry: Telemetry) -> None:
     trace_id = acknowledge(telemetry, 0.003, keep=True)
 
     assert [exemplars(telemetry), exemplars(telemetry)] == [{0.005: trace_id}] * 2
 
 
-def test_each_bucket_keeps_its_last_exemplar(telemetry: SdkTelemetry) -> None:
+def test_each_bucket_keeps_its_last_exemplar(telemetry: Telemetry) -> None:
     acknowledge(telemetry, 0.003, keep=True)
     low = acknowledge(telemetry, 0.004, keep=True)
     high = acknowledge(telemetry, 9.0, keep=True)
@@ -132,7 +132,7 @@ def test_each_bucket_keeps_its_last_exemplar(telemetry: SdkTelemetry) -> None:
     assert exemplars(telemetry) == {0.005: low, float("inf"): high}
 
 
-def test_a_dropped_trace_is_no_exemplar_and_displaces_none(telemetry: SdkTelemetry) -> None:
+def test_a_dropped_trace_is_no_exemplar_and_displaces_none(telemetry: Telemetry) -> None:
     use_up_the_rate(telemetry)
     kept = acknowledge(telemetry, 0.003, keep=True)
 
@@ -141,7 +141,7 @@ def test_a_dropped_trace_is_no_exemplar_and_displaces_none(telemetry: SdkTelemet
     assert exemplars(telemetry)[0.005] == kept
 
 
-def test_an_undecided_trace_is_no_exemplar_yet(telemetry: SdkTelemetry) -> None:
+def test_an_undecided_trace_is_no_exemplar_yet(telemetry: Telemetry) -> None:
     with telemetry.request(SERVER, {}, traceparent=None, trust=False) as request:
         telemetry.record(c.ACK_DURATION, 0.003, source="tv")
         before = exemplars(telemetry)
@@ -151,19 +151,19 @@ def test_an_undecided_trace_is_no_exemplar_yet(telemetry: SdkTelemetry) -> None:
     assert exemplars(telemetry) == {0.005: request.context.trace_id}
 
 
-def test_a_record_outside_any_span_has_no_exemplar(telemetry: SdkTelemetry) -> None:
+def test_a_record_outside_any_span_has_no_exemplar(telemetry: Telemetry) -> None:
     telemetry.record(c.ACK_DURATION, 0.003, source="tv")
 
     assert exemplars(telemetry) == {}
 
 
-def test_label_values_are_escaped(telemetry: SdkTelemetry, value: Callable[..., float | None]) -> None:
+def test_label_values_are_escaped(telemetry: Telemetry, value: Callable[..., float | None]) -> None:
     telemetry.add(c.WEBHOOK_STALE_REJECTED, source="tv", symbol='A"\\\nB')
 
     assert value("execution_webhook_stale_rejected_total", source="tv", symbol='A"\\\nB') == 1
 
 
-def test_no_flood_of_symbols_reaches_the_overflow_series(telemetry: SdkTelemetry) -> None:
+def test_no_flood_of_symbols_reaches_the_overflow_series(telemetry: Telemetry) -> None:
     for n in range(300):
         telemetry.record(c.ORDER_SIZE_USD, 100, exchange="paper", symbol=f"S{n}/USDT", side="buy")
 

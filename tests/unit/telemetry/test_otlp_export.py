@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Thread
 
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -16,49 +14,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from telemetry import conventions as c
 from telemetry.config import TelemetryConfig
-from telemetry.facade import LogEntry
+from telemetry.facade import LogEntry, Telemetry
 from telemetry.logs import OtlpHandler
-from telemetry.sdk import SdkTelemetry
-
-BOUND = 10.0
-
-
-class Receiver:
-    """An OTLP/HTTP receiver that keeps what it gets; `answering` false makes it hang until it is closed."""
-
-    def __init__(self) -> None:
-        self.bodies: dict[str, list[bytes]] = {"/v1/traces": [], "/v1/metrics": [], "/v1/logs": []}
-        self.headers: list[dict[str, str]] = []
-        self.status = 200
-        self.released = Event()
-        self.released.set()
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                receiver.released.wait(BOUND)
-                encoded = self.headers.get("Content-Encoding") == "gzip"
-                receiver.bodies[self.path].append(gzip.decompress(body) if encoded else body)
-                receiver.headers.append({key.lower(): text for key, text in self.headers.items()})
-                self.send_response(receiver.status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *args: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        self.released.set()
-        self._server.shutdown()
-        self._thread.join(BOUND)
-        self._server.server_close()
+from tests.unit.telemetry.receiver import BOUND, Receiver, wait_until
 
 
 @pytest.fixture
@@ -69,27 +27,22 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def exporting(config: TelemetryConfig, receiver: Receiver) -> Iterator[SdkTelemetry]:
-    engine = SdkTelemetry(config, {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url, "OTEL_BSP_SCHEDULE_DELAY": "20"})
+def exporting(
+    config: TelemetryConfig, receiver: Receiver, engine_class: Callable[..., Telemetry]
+) -> Iterator[Telemetry]:
+    engine = engine_class(config, {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url, "OTEL_BSP_SCHEDULE_DELAY": "20"})
     yield engine
     receiver.released.set()
     engine.close(BOUND)
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + BOUND
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.01)
-
-
-def dropped(engine: SdkTelemetry, signal: str, reason: str) -> float:
+def dropped(engine: Telemetry, signal: str, reason: str) -> float:
     line = f'execution_telemetry_dropped_total{{signal="{signal}",reason="{reason}"}} '
     text = engine.metrics("")[0].decode()
     return float(text.split(line)[1].split("\n")[0])
 
 
-def test_spans_metrics_and_logs_arrive_whole(exporting: SdkTelemetry, receiver: Receiver) -> None:
+def test_spans_metrics_and_logs_arrive_whole(exporting: Telemetry, receiver: Receiver) -> None:
     with exporting.request(c.server_span_name("tv"), {}, traceparent=None, trust=False) as request:
         request.keep()
         exporting.record(c.ACK_DURATION, 0.003, source="tv")
@@ -114,8 +67,10 @@ def test_spans_metrics_and_logs_arrive_whole(exporting: SdkTelemetry, receiver: 
     assert record.log_records[0].severity_text == "WARNING"
 
 
-def test_an_unkept_trace_is_never_sent(config: TelemetryConfig, receiver: Receiver) -> None:
-    engine = SdkTelemetry(config, {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url}, clock=lambda: 0.0)
+def test_an_unkept_trace_is_never_sent(
+    config: TelemetryConfig, receiver: Receiver, engine_class: Callable[..., Telemetry]
+) -> None:
+    engine = engine_class(config, {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url}, clock=lambda: 0.0)
     seen = []
     for _ in range(12):
         with engine.request("x", {}, traceparent=None, trust=False) as request:
@@ -130,14 +85,14 @@ def test_an_unkept_trace_is_never_sent(config: TelemetryConfig, receiver: Receiv
     assert sorted(sent) == sorted(seen[:10])
 
 
-def test_spans_leave_within_their_delay_without_a_close(exporting: SdkTelemetry, receiver: Receiver) -> None:
+def test_spans_leave_within_their_delay_without_a_close(exporting: Telemetry, receiver: Receiver) -> None:
     with exporting.span("x"):
         pass
 
     wait_until(lambda: bool(receiver.bodies["/v1/traces"]))
 
 
-def test_a_refusing_receiver_is_counted(exporting: SdkTelemetry, receiver: Receiver) -> None:
+def test_a_refusing_receiver_is_counted(exporting: Telemetry, receiver: Receiver) -> None:
     receiver.status = 400
 
     with exporting.span("x"):
@@ -146,7 +101,9 @@ def test_a_refusing_receiver_is_counted(exporting: SdkTelemetry, receiver: Recei
     wait_until(lambda: dropped(exporting, "traces", "export_failed") == 1)
 
 
-def test_what_a_full_queue_loses_is_counted_and_the_queue_is_shown(config: TelemetryConfig, receiver: Receiver) -> None:
+def test_what_a_full_queue_loses_is_counted_and_the_queue_is_shown(
+    config: TelemetryConfig, receiver: Receiver, engine_class: Callable[..., Telemetry]
+) -> None:
     environ = {
         "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{receiver.url}/v1/traces",
         "OTEL_BSP_MAX_QUEUE_SIZE": "4",
@@ -154,7 +111,7 @@ def test_what_a_full_queue_loses_is_counted_and_the_queue_is_shown(config: Telem
         "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "4",
     }
     receiver.released.clear()
-    engine = SdkTelemetry(config, environ)
+    engine = engine_class(config, environ)
 
     for _ in range(30):
         with engine.span("x"):
@@ -166,8 +123,10 @@ def test_what_a_full_queue_loses_is_counted_and_the_queue_is_shown(config: Telem
     engine.close(BOUND)
 
 
-def test_a_dead_endpoint_changes_nothing_for_the_caller_and_closing_keeps_its_time(config: TelemetryConfig) -> None:
-    engine = SdkTelemetry(
+def test_a_dead_endpoint_changes_nothing_for_the_caller_and_closing_keeps_its_time(
+    config: TelemetryConfig, engine_class: Callable[..., Telemetry]
+) -> None:
+    engine = engine_class(
         config, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_BSP_SCHEDULE_DELAY": "10"}
     )
 
@@ -182,7 +141,7 @@ def test_a_dead_endpoint_changes_nothing_for_the_caller_and_closing_keeps_its_ti
     wait_until(lambda: dropped(engine, "traces", "export_failed") + dropped(engine, "traces", "shutdown") >= 1)
 
 
-def test_the_exporters_own_logs_are_not_exported(exporting: SdkTelemetry, receiver: Receiver) -> None:
+def test_the_exporters_own_logs_are_not_exported(exporting: Telemetry, receiver: Receiver) -> None:
     handler = OtlpHandler(exporting)
     for name in ("opentelemetry.exporter.otlp", "urllib3.connectionpool", "service.intake"):
         handler.handle(logging.makeLogRecord({"name": name, "msg": name, "levelno": 30, "levelname": "WARNING"}))
@@ -193,12 +152,15 @@ def test_the_exporters_own_logs_are_not_exported(exporting: SdkTelemetry, receiv
 
 
 def test_headers_and_compression_come_from_the_environment(
-    config: TelemetryConfig, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    config: TelemetryConfig,
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+    engine_class: Callable[..., Telemetry],
 ) -> None:
     # The SDK's exporters read these two from the process's environment.
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=blue")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
-    engine = SdkTelemetry(config, {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url})
+    engine = engine_class(config, {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url})
     with engine.span("x"):
         pass
     engine.close(BOUND)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from telemetry import conventions as c
 from telemetry.bounds import AddressSlots, SymbolSlots
 from telemetry.config import TelemetryConfig
-from telemetry.sdk import SdkTelemetry
+from telemetry.facade import Telemetry
 from telemetry.series import Drops, Series, as_number
 
 CONFIG = TelemetryConfig(service_version="1", instance_id="one", sources=("tv",), exchanges=("paper",))
@@ -61,7 +61,7 @@ def test_only_finite_numbers_of_reasonable_size_are_numbers(value: object, numbe
 
 
 @pytest.mark.parametrize("amount", [-1, nan, "x", Decimal("-0.01")])
-def test_a_counter_only_grows(telemetry: SdkTelemetry, amount: float, value: Callable[..., float | None]) -> None:
+def test_a_counter_only_grows(telemetry: Telemetry, amount: float, value: Callable[..., float | None]) -> None:
     telemetry.add(c.DUPLICATE_ALERTS, amount, source="tv")
 
     assert value("execution_duplicate_alerts_total", source="tv") == 0
@@ -73,7 +73,7 @@ def test_a_counter_only_grows(telemetry: SdkTelemetry, amount: float, value: Cal
     [{}, {"source": "nobody"}, {"source": "tv", "more": "x"}, {"wrong": "tv"}, {"source": 1}],
 )
 def test_wrong_labels_are_counted_not_recorded(
-    telemetry: SdkTelemetry, labels: dict[str, str], value: Callable[..., float | None]
+    telemetry: Telemetry, labels: dict[str, str], value: Callable[..., float | None]
 ) -> None:
     telemetry.add(c.DUPLICATE_ALERTS, **labels)
     telemetry.record(c.ACK_DURATION, 0.1, **labels)
@@ -94,7 +94,7 @@ def test_counters_and_gauges_with_known_labels_report_zero_from_the_start(config
         assert len(values) == expected, instrument.name
 
 
-def test_values_add_up_and_gauges_stand(telemetry: SdkTelemetry, value: Callable[..., float | None]) -> None:
+def test_values_add_up_and_gauges_stand(telemetry: Telemetry, value: Callable[..., float | None]) -> None:
     for _ in range(3):
         telemetry.add(c.FEES_USD, Decimal("0.5"), exchange="paper")
         telemetry.set(c.ORDERS_OPEN, 7, exchange="paper")
@@ -106,18 +106,14 @@ def test_values_add_up_and_gauges_stand(telemetry: SdkTelemetry, value: Callable
     assert value("execution_active_requests") == 3
 
 
-def test_a_preset_reports_zero_for_every_combination(
-    telemetry: SdkTelemetry, value: Callable[..., float | None]
-) -> None:
+def test_a_preset_reports_zero_for_every_combination(telemetry: Telemetry, value: Callable[..., float | None]) -> None:
     telemetry.preset(c.WEBHOOK_CONFIDENCE_FILTERED, source=["tv"], symbol=["BTC/USDT", "unknown"])
 
     assert value("execution_webhook_confidence_filtered_total", source="tv", symbol="BTC/USDT") == 0
     assert value("execution_webhook_confidence_filtered_total", source="tv", symbol="unknown") == 0
 
 
-def test_an_observed_gauge_is_read_at_each_collection(
-    telemetry: SdkTelemetry, value: Callable[..., float | None]
-) -> None:
+def test_an_observed_gauge_is_read_at_each_collection(telemetry: Telemetry, value: Callable[..., float | None]) -> None:
     depths = iter([4.0, 9.0])
     telemetry.observe(c.JOURNAL_BACKLOG, lambda: [(next(depths), {})])
 
@@ -125,7 +121,7 @@ def test_an_observed_gauge_is_read_at_each_collection(
 
 
 def test_a_read_that_raises_is_counted_and_its_last_value_stands(
-    telemetry: SdkTelemetry, value: Callable[..., float | None]
+    telemetry: Telemetry, value: Callable[..., float | None]
 ) -> None:
     values = iter([4.0])
     telemetry.observe(c.JOURNAL_BACKLOG, lambda: [(next(values), {})])
@@ -164,7 +160,7 @@ def test_addresses_are_shown_bounded(address: str, shown: str) -> None:
     assert slots.show(address, may_take=True) == shown
 
 
-def test_an_allowed_address_takes_no_place(telemetry: SdkTelemetry, value: Callable[..., float | None]) -> None:
+def test_an_allowed_address_takes_no_place(telemetry: Telemetry, value: Callable[..., float | None]) -> None:
     telemetry.add(c.RATE_LIMIT_REQUESTS, client_ip="198.51.100.1", allowed="true")
     telemetry.add(c.RATE_LIMIT_REQUESTS, client_ip="198.51.100.2", allowed="false")
     telemetry.add(c.RATE_LIMIT_REQUESTS, client_ip="198.51.100.2", allowed="true")

@@ -18,9 +18,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from telemetry import conventions as c
 from telemetry.attributes import decimal_text
-from telemetry.facade import RebuiltSpan, SpanContext
+from telemetry.facade import RebuiltSpan, SpanContext, Telemetry
 from telemetry.otlp_json import SpanData
-from telemetry.sdk import SdkTelemetry
 from telemetry.store import SpanStore
 from telemetry.w3c import parse_traceparent
 
@@ -34,7 +33,7 @@ def attributes(span: dict[str, Any]) -> dict[str, Any]:
     return {entry["key"]: next(iter(entry["value"].values())) for entry in span["attributes"]}
 
 
-async def test_spans_form_a_tree_across_tasks(telemetry: SdkTelemetry, spans: Spans) -> None:
+async def test_spans_form_a_tree_across_tasks(telemetry: Telemetry, spans: Spans) -> None:
     async def step(name: str) -> None:
         with telemetry.span(name):
             await asyncio.sleep(0)
@@ -52,7 +51,7 @@ async def test_spans_form_a_tree_across_tasks(telemetry: SdkTelemetry, spans: Sp
     assert telemetry.current() is None
 
 
-def test_an_order_goes_on_below_the_stored_context(telemetry: SdkTelemetry, spans: Spans) -> None:
+def test_an_order_goes_on_below_the_stored_context(telemetry: Telemetry, spans: Spans) -> None:
     stored = SpanContext("c" * 32, "d" * 16)
 
     with telemetry.span(c.SPAN_ORDER_EXECUTE, parent=stored, links=[CALLER]):
@@ -63,7 +62,7 @@ def test_an_order_goes_on_below_the_stored_context(telemetry: SdkTelemetry, span
     assert span["links"] == [{"traceId": CALLER.trace_id, "spanId": CALLER.span_id}]
 
 
-def test_a_callers_context_is_a_link_and_its_flag_switches_nothing_off(telemetry: SdkTelemetry, spans: Spans) -> None:
+def test_a_callers_context_is_a_link_and_its_flag_switches_nothing_off(telemetry: Telemetry, spans: Spans) -> None:
     with telemetry.request(SERVER, {}, traceparent=TRACEPARENT, trust=False) as request:
         request.keep()
 
@@ -73,19 +72,19 @@ def test_a_callers_context_is_a_link_and_its_flag_switches_nothing_off(telemetry
     assert "parentSpanId" not in span
 
 
-def test_a_trusted_callers_context_is_the_parent(telemetry: SdkTelemetry, spans: Spans) -> None:
+def test_a_trusted_callers_context_is_the_parent(telemetry: Telemetry, spans: Spans) -> None:
     with telemetry.request(SERVER, {}, traceparent=TRACEPARENT, trust=True) as request:
         request.keep()
 
     assert spans(CALLER.trace_id)[SERVER]["parentSpanId"] == CALLER.span_id
 
 
-def test_a_request_is_a_root_even_inside_another_span(telemetry: SdkTelemetry) -> None:
+def test_a_request_is_a_root_even_inside_another_span(telemetry: Telemetry) -> None:
     with telemetry.span("outer") as outer, telemetry.request(SERVER, {}, traceparent=None, trust=False) as request:
         assert request.context.trace_id != outer.context.trace_id
 
 
-def test_a_replay_links_to_the_first_answer(telemetry: SdkTelemetry, spans: Spans) -> None:
+def test_a_replay_links_to_the_first_answer(telemetry: Telemetry, spans: Spans) -> None:
     with telemetry.request(SERVER, {}, traceparent=None, trust=False) as request:
         request.link(CALLER)
         request.link(SpanContext("no", "id"))
@@ -102,7 +101,7 @@ def test_what_is_no_traceparent_is_none(header: str | None) -> None:
     assert parse_traceparent(header) is None
 
 
-def test_money_stands_as_decimal_strings_and_secrets_do_not_stand(telemetry: SdkTelemetry, spans: Spans) -> None:
+def test_money_stands_as_decimal_strings_and_secrets_do_not_stand(telemetry: Telemetry, spans: Spans) -> None:
     with telemetry.span("x", {"price": Decimal("1E-7"), "n": 3, "ok": True, "api_key": "hunter2"}) as span:
         span.set({"huge": Decimal("1e999999999"), "what": object()})  # type: ignore[dict-item]
 
@@ -113,7 +112,7 @@ def test_money_stands_as_decimal_strings_and_secrets_do_not_stand(telemetry: Sdk
     assert "hunter2" not in json.dumps(found)
 
 
-def test_text_that_is_no_utf8_costs_neither_the_span_nor_the_metrics(telemetry: SdkTelemetry, spans: Spans) -> None:
+def test_text_that_is_no_utf8_costs_neither_the_span_nor_the_metrics(telemetry: Telemetry, spans: Spans) -> None:
     with suppress(RuntimeError), telemetry.span("x", {"tag": "a\ud800b"}) as span:
         telemetry.add(c.WEBHOOK_STALE_REJECTED, source="tv", symbol="\ud800")
         raise RuntimeError("\ud800")
@@ -127,7 +126,7 @@ class HostileError(Exception):
         raise RuntimeError("hunter2")
 
 
-def test_an_exception_that_cannot_be_written_leaves_the_context_as_it_was(telemetry: SdkTelemetry) -> None:
+def test_an_exception_that_cannot_be_written_leaves_the_context_as_it_was(telemetry: Telemetry) -> None:
     with suppress(HostileError), telemetry.span("x"):
         raise HostileError
 
@@ -144,7 +143,7 @@ def test_decimals_keep_their_value(number: Decimal) -> None:
     assert Decimal(decimal_text(number)) == number
 
 
-def test_an_exception_passes_through_unchanged_and_marks_the_span(telemetry: SdkTelemetry, spans: Spans) -> None:
+def test_an_exception_passes_through_unchanged_and_marks_the_span(telemetry: Telemetry, spans: Spans) -> None:
     error = RuntimeError("token=hunter2 " + "x" * 1000)
 
     with pytest.raises(RuntimeError) as raised, telemetry.span("x") as span:
@@ -159,7 +158,7 @@ def test_an_exception_passes_through_unchanged_and_marks_the_span(telemetry: Sdk
     assert "hunter2" not in json.dumps(found)
 
 
-def test_cancellation_is_no_error(telemetry: SdkTelemetry, spans: Spans) -> None:
+def test_cancellation_is_no_error(telemetry: Telemetry, spans: Spans) -> None:
     with pytest.raises(asyncio.CancelledError), telemetry.span("x") as span:
         raise asyncio.CancelledError
 
@@ -168,7 +167,7 @@ def test_cancellation_is_no_error(telemetry: SdkTelemetry, spans: Spans) -> None
     assert found["events"][0]["name"] == c.EVENT_CANCELLED
 
 
-def test_the_first_failure_is_the_cause(telemetry: SdkTelemetry, spans: Spans) -> None:
+def test_the_first_failure_is_the_cause(telemetry: Telemetry, spans: Spans) -> None:
     with suppress(ValueError), telemetry.span("x") as span:
         span.fail("timeout", "the exchange did not answer")
         raise ValueError("later")
@@ -176,7 +175,7 @@ def test_the_first_failure_is_the_cause(telemetry: SdkTelemetry, spans: Spans) -
     assert attributes(spans(span.context.trace_id)["x"])[c.ATTR_ERROR_TYPE] == "timeout"
 
 
-def test_a_failed_request_is_kept(telemetry: SdkTelemetry, clock: Any, spans: Spans) -> None:
+def test_a_failed_request_is_kept(telemetry: Telemetry, clock: Any, spans: Spans) -> None:
     for _ in range(20):
         with telemetry.request(SERVER, {}, traceparent=None, trust=False):
             pass
@@ -187,7 +186,7 @@ def test_a_failed_request_is_kept(telemetry: SdkTelemetry, clock: Any, spans: Sp
 
 
 def test_unkept_requests_are_dropped_beyond_ten_a_second(
-    telemetry: SdkTelemetry, spans: Spans, value: Callable[..., float | None]
+    telemetry: Telemetry, spans: Spans, value: Callable[..., float | None]
 ) -> None:
     seen = []
     for _ in range(15):
@@ -214,7 +213,7 @@ def as_protobuf(document: bytes) -> TracesData:
     return json_format.ParseDict(convert(json.loads(document)), TracesData())
 
 
-def test_a_trace_decodes_as_otlp(telemetry: SdkTelemetry) -> None:
+def test_a_trace_decodes_as_otlp(telemetry: Telemetry) -> None:
     with telemetry.span("x", {"f": 1.5, "i": 2**40, "b": False, "inf": float("inf")}, links=[CALLER]) as span:
         span.event(c.EVENT_ORDER_TRANSITION, {c.ATTR_TRANSITION_FROM: "RECEIVED", c.ATTR_TRANSITION_TO: "SUBMITTED"})
         span.fail("timeout")
@@ -234,7 +233,7 @@ def test_a_trace_decodes_as_otlp(telemetry: SdkTelemetry) -> None:
     assert decoded.end_time_unix_nano >= decoded.start_time_unix_nano > 0
 
 
-def test_rebuilt_spans_stand_only_where_the_store_knows_nothing(telemetry: SdkTelemetry, spans: Spans) -> None:
+def test_rebuilt_spans_stand_only_where_the_store_knows_nothing(telemetry: Telemetry, spans: Spans) -> None:
     with telemetry.span("known") as span:
         pass
     trace_id = span.context.trace_id
@@ -261,7 +260,7 @@ def test_the_store_is_bounded_in_bytes_and_forgets_the_oldest_trace() -> None:
     store = SpanStore(lambda span: span, max_bytes=5_000)
 
     for trace in range(1, 100):
-        store.put(stored(trace, 1).context, stored(trace, 1), 700)
+        store.put(trace, stored(trace, 1), 700)
 
     assert store.size <= 5_000
     assert store.spans(f"{1:032x}") == []
@@ -272,6 +271,6 @@ def test_the_store_is_bounded_in_spans_of_a_trace() -> None:
     store = SpanStore(lambda span: span, max_spans=4)
 
     for span in range(1, 10):
-        store.put(stored(1, span).context, stored(1, span), 700)
+        store.put(1, stored(1, span), 700)
 
     assert len(store.spans(f"{1:032x}")) == 4

@@ -1,0 +1,158 @@
+"""Ended spans as OTLP: a Span message each, and the request around many.
+
+Field numbers: opentelemetry/proto/trace/v1/trace.proto and collector/trace/v1/trace_service.proto. The decoded message
+equals what `opentelemetry-exporter-otlp-proto-common` makes of the SDK's span; the order of its fields does not.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from struct import Struct
+from typing import TYPE_CHECKING, Any
+
+from telemetry.lean.pairs import clean_pairs, own_pairs
+from telemetry.lean.span import UNSET, EventRecord, LinkRecord
+from telemetry.lean.wire import SMALL, VARINTS, field_bytes, field_text, field_varint, varint
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+    from opentelemetry.trace import Status, TraceState
+
+    from telemetry.lean.span import LeanSpan
+
+# 1: trace id, 2: span id, 7 and 8: start and end in Unix nanoseconds; the same with 4: the parent's id.
+_ROOT = Struct("<2s16s2s8sBQBQ").pack
+_CHILD = Struct("<2s16s2s8sBQBQ2s8s").pack
+_TRACE_ID, _SPAN_ID, _START, _END, _PARENT_ID = b"\x0a\x10", b"\x12\x08", 0x39, 0x41, b"\x22\x08"
+_ATTRIBUTE = b"\x4a"
+_EVENT = Struct("<BQ").pack
+_EVENT_TIME, _EVENT_ATTRIBUTE, _LINK_ATTRIBUTE = 0x09, b"\x1a", b"\x22"
+
+# Bits 8 and 9 of `flags` (fixed32): whether the parent is remote is known, and whether it is.
+_KNOWN, _REMOTE = 0x100, 0x200
+_SPAN_FLAGS = Struct("<2sI").pack
+_LINK_FLAGS = Struct("<sI").pack
+_SPAN_FLAGS_TAG, _LINK_FLAGS_TAG = b"\x85\x01", b"\x35"
+_NO_STATUS = b"\x7a\x00"
+
+_CACHED_NAMES, _CACHED_NAME = 1024, 256
+_names: tuple[dict[str, bytes], ...] = ({}, {}, {}, {}, {})
+"""Name, kind and flags of spans below a local parent or none, by the SDK's number of the kind."""
+
+log = logging.getLogger(__name__)
+
+
+def encode_span(span: LeanSpan) -> bytes:
+    """A Span message with its length before it and no tag, as it stands in a ScopeSpans message."""
+    trace_id = span.trace_id.to_bytes(16, "big")
+    span_id = span.span_id.to_bytes(8, "big")
+    start, end = span.start_time, span.end_time
+    if span.parent_id:
+        parent_id = span.parent_id.to_bytes(8, "big")
+        ids = _CHILD(_TRACE_ID, trace_id, _SPAN_ID, span_id, _START, start, _END, end, _PARENT_ID, parent_id)
+    else:
+        ids = _ROOT(_TRACE_ID, trace_id, _SPAN_ID, span_id, _START, start, _END, end)
+    name = None if span.remote else _names[span.kind._value_].get(span.name)
+    if name is None:
+        name = _name(span)
+    lost = span.lost_attributes or span.lost_events or span.lost_links
+    if span.event_records or span.link_records or span.status is not UNSET or span.trace_state or lost:
+        head = ids + name + _rarer(span)
+    else:
+        head = ids + name + _NO_STATUS
+    message = _ATTRIBUTE.join(span.encoded_attributes(head))
+    size = len(message)
+    return (VARINTS[size] if size < SMALL else varint(size)) + message
+
+
+def _name(span: LeanSpan) -> bytes:
+    # OTLP numbers kinds from 1; the SDK from 0.
+    name = field_text(5, str(span.name)) + field_varint(6, span.kind.value + 1)
+    if span.remote:
+        return name + _SPAN_FLAGS(_SPAN_FLAGS_TAG, _KNOWN | _REMOTE)
+    name += _SPAN_FLAGS(_SPAN_FLAGS_TAG, _KNOWN)
+    names = _names[span.kind.value]
+    if len(names) >= _CACHED_NAMES:
+        names.clear()
+    if len(name) <= _CACHED_NAME:
+        names[span.name] = name
+    return name
+
+
+def _rarer(span: LeanSpan) -> bytes:
+    events = [field_bytes(11, _event(event)) for event in span.event_records or ()]
+    links = [field_bytes(13, _link(link)) for link in span.link_records or ()]
+    lost = (
+        field_varint(10, span.lost_attributes) + field_varint(12, span.lost_events) + field_varint(14, span.lost_links)
+    )
+    return b"".join([_trace_state(span.trace_state), *events, *links, lost, _status(span.status)])
+
+
+def _event(event: EventRecord) -> bytes:
+    head = _EVENT(_EVENT_TIME, event.time_ns) + field_text(2, event.name) + field_varint(4, event.dropped)
+    pairs = own_pairs if event.own else clean_pairs
+    return _EVENT_ATTRIBUTE.join(pairs.encode(event.attributes, head))
+
+
+def _link(link: LinkRecord) -> bytes:
+    context = link.context
+    flags = _KNOWN | _REMOTE if context.is_remote else _KNOWN
+    head = (
+        _TRACE_ID
+        + context.trace_id.to_bytes(16, "big")
+        + _SPAN_ID
+        + context.span_id.to_bytes(8, "big")
+        + _LINK_FLAGS(_LINK_FLAGS_TAG, flags)
+        + field_varint(5, link.dropped)
+    )
+    return _LINK_ATTRIBUTE.join(clean_pairs.encode(link.attributes, head))
+
+
+def _status(status: Status) -> bytes:
+    return field_bytes(15, field_text(2, status.description or "") + field_varint(3, status.status_code.value))
+
+
+def _trace_state(state: TraceState | None) -> bytes:
+    return field_text(3, ",".join(f"{key}={value}" for key, value in state.items())) if state else b""
+
+
+class Envelope:
+    """What stands around the items of a request: the same messages for spans (ScopeSpans) and logs (ScopeLogs)."""
+
+    def __init__(self, resource: Resource) -> None:
+        attributes = b"\x0a".join(clean_pairs.encode(resource.attributes, b""))
+        self._resource = field_bytes(1, attributes)
+        self._schema_url = field_text(3, resource.schema_url or "")
+        self._scopes: dict[InstrumentationScope, tuple[bytes, bytes]] = {}
+
+    def request(self, items: Iterable[tuple[Any, ...]]) -> bytes:
+        """A whole request of items, which end in their scope and their message with its length before it.
+
+        Items stand by scope, in the order they came.
+        """
+        groups: dict[int, tuple[InstrumentationScope, list[bytes]]] = {}
+        last = None
+        append: Any = None
+        for item in items:
+            scope = item[-2]
+            if scope is not last:
+                # By identity: a tracer has one scope, and the SDK's class takes longer to hash than a span to encode.
+                last = scope
+                append = groups.setdefault(id(scope), (scope, [b""]))[1].append
+            append(item[-1])
+        body = b"".join([self._of_scope(scope, encoded) for scope, encoded in groups.values()])
+        return field_bytes(1, self._resource + body + self._schema_url)
+
+    def _of_scope(self, scope: InstrumentationScope, items: list[bytes]) -> bytes:
+        known = self._scopes.get(scope)
+        if known is None:
+            known = self._scopes[scope] = (field_bytes(1, _scope(scope)), field_text(3, scope.schema_url or ""))
+        head, schema_url = known
+        return field_bytes(2, head + b"\x12".join(items) + schema_url)
+
+
+def _scope(scope: InstrumentationScope) -> bytes:
+    head = field_text(1, scope.name) + field_text(2, scope.version or "")
+    return b"\x1a".join(clean_pairs.encode(scope.attributes or {}, head))

@@ -1,0 +1,63 @@
+"""An OTLP/HTTP receiver that keeps what it gets."""
+
+from __future__ import annotations
+
+import gzip
+import time
+import zlib
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event, Thread
+
+BOUND = 10.0
+DECODERS: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.decompress, "deflate": zlib.decompress}
+
+
+class Receiver:
+    """An OTLP/HTTP receiver that keeps what it gets; `answering` false makes it hang until it is closed."""
+
+    def __init__(self) -> None:
+        self.bodies: dict[str, list[bytes]] = {"/v1/traces": [], "/v1/metrics": [], "/v1/logs": []}
+        self.headers: list[dict[str, str]] = []
+        self.status = 200
+        self.script: list[tuple[int, dict[str, str], bytes]] = []
+        """Status, headers and body of the next answers; after them `status` alone."""
+        self.released = Event()
+        self.released.set()
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.released.wait(BOUND)
+                decode = DECODERS.get(self.headers.get("Content-Encoding", ""), bytes)
+                receiver.bodies[self.path].append(decode(body))
+                receiver.headers.append({key.lower(): text for key, text in self.headers.items()})
+                status, headers, answer = receiver.script.pop(0) if receiver.script else (receiver.status, {}, b"")
+                self.send_response(status)
+                for key, text in {"Content-Length": str(len(answer)), **headers}.items():
+                    self.send_header(key, text)
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self.released.set()
+        self._server.shutdown()
+        self._thread.join(BOUND)
+        self._server.server_close()
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + BOUND
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        time.sleep(0.01)
