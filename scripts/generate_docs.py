@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scripts.lib import docs_service
+from scripts.lib.alerts.page import alerts_page
 from scripts.lib.exchange_docs import exchanges
 from scripts.lib.telemetry_docs import telemetry_page
 
@@ -20,6 +21,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "states.md": docs_service.states,
     "settings.md": docs_service.settings,
     "exchanges.md": exchanges,
+    "alerts.md": alerts_page,
 }
 """Path under docs/ and the function that returns its text; a page that others generate is added here."""
 

@@ -59,10 +59,19 @@ GROUPS = (
     Group(
         "acceptance",
         "pytest",
-        ("tests/acceptance", "--ignore=tests/acceptance/stack", "-q", "-n", "2", "--dist", "loadfile"),
+        (
+            "tests/acceptance",
+            "--ignore=tests/acceptance/stack",
+            "--ignore=tests/acceptance/alerts",
+            "-q",
+            "-n",
+            "2",
+            "--dist",
+            "loadfile",
+        ),
     ),
     # Last: where a server is missing, everything else has been said. Its tests find or build the servers themselves.
-    Group("stack", "pytest", ("tests/acceptance/stack", "-q")),
+    Group("stack", "pytest", ("tests/acceptance/stack", "tests/acceptance/alerts", "-q")),
 )
 
 
