@@ -25,6 +25,7 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FILLPATH_OPERATOR_TOKEN", "the-token-of-the-test")
     monkeypatch.setenv("FILLPATH_OPERATOR_PORT", "1")
+    monkeypatch.setenv("COLUMNS", "200")  # wide enough that no line is broken
     monkeypatch.delenv("FILLPATH_LOG_FILE", raising=False)
     monkeypatch.delenv("FILLPATH_LOKI_URL", raising=False)
 
