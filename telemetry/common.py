@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from opentelemetry import trace
 from opentelemetry._logs import SeverityNumber
-from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource, _get_process_dependent_resource
 from opentelemetry.sdk.trace import SpanLimits
 
 from telemetry.facade import SpanContext
@@ -60,6 +60,11 @@ def resource_of(config: TelemetryConfig) -> Resource:
         }
     )
     return own.merge(OTELResourceDetector().detect())
+
+
+def resource_of_child(resource: Resource) -> Resource:
+    """What the SDK makes of a resource in a forked child: two processes need two instance ids."""
+    return resource.merge(_get_process_dependent_resource())
 
 
 def from_otel(context: trace.SpanContext) -> SpanContext:

@@ -81,7 +81,7 @@ class Collection:
     ) -> None:
         self._series = series
         self._histograms = histograms
-        self._frame = ResourceFrame(resource, SCOPE, version)
+        self.frame = ResourceFrame(resource, SCOPE, version)
         self._numbers = {i.name: _Numbers(i, preference.of(i)) for i in _SUMS_AND_GAUGES}
         self._distributions = {
             i.name: _Distributions(i, preference.of(i)) for i in c.INSTRUMENTS if isinstance(i, c.Histogram)
@@ -96,7 +96,7 @@ class Collection:
         values = {instrument.name: self._series.collect(instrument) for instrument in _SUMS_AND_GAUGES}
         self._order.update(dict.fromkeys(name for name, its in values.items() if its))
         now_ns = time.time_ns()
-        return self._frame.request(
+        return self.frame.request(
             self._distributions[name].encode(self._histograms, recorded[name], now_ns)
             if name in recorded
             else self._numbers[name].encode(values[name], seen_ns, now_ns)

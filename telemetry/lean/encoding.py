@@ -122,10 +122,14 @@ class Envelope:
     """What stands around the items of a request: the same messages for spans (ScopeSpans) and logs (ScopeLogs)."""
 
     def __init__(self, resource: Resource) -> None:
+        self._scopes: dict[InstrumentationScope, tuple[bytes, bytes]] = {}
+        self.describe(resource)
+
+    def describe(self, resource: Resource) -> None:
+        """From now on it is this resource's items."""
         attributes = b"\x0a".join(clean_pairs.encode(resource.attributes, b""))
         self._resource = field_bytes(1, attributes)
         self._schema_url = field_text(3, resource.schema_url or "")
-        self._scopes: dict[InstrumentationScope, tuple[bytes, bytes]] = {}
 
     def request(self, items: Iterable[tuple[Any, ...]]) -> bytes:
         """A whole request of items, which end in their scope and their message with its length before it.

@@ -13,7 +13,8 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from telemetry import conventions as c
 from telemetry import w3c
-from telemetry.common import SCOPE, SPAN_LIMITS, from_otel, resource_of
+from telemetry.common import SCOPE, SPAN_LIMITS, from_otel, resource_of, resource_of_child
+from telemetry.forking import in_children
 from telemetry.holding import Holder
 from telemetry.lean.batching import Queue, sizes
 from telemetry.lean.block import Block, Pipe
@@ -75,14 +76,15 @@ class LeanTelemetry:
         self._resource = resource_of(config)
         if senders is None:
             senders = {signal: poster(signal, config.otlp_endpoint, environ, self._drops) for signal in c.SIGNALS}
-        envelope = Envelope(self._resource)
+        self._envelope = Envelope(self._resource)
+        in_children(self._after_fork)
         traces, logs = senders.get("traces"), senders.get("logs")
         self._spans: Queue[Ended] | None = None
         self._logs: Queue[tuple[InstrumentationScope, bytes]] | None = None
         if traces is not None:
-            self._spans = Queue("traces", envelope.request, traces, self._drops, sizes("BSP", environ))
+            self._spans = Queue("traces", self._envelope.request, traces, self._drops, sizes("BSP", environ))
         if logs is not None:
-            self._logs = Queue("logs", envelope.request, logs, self._drops, sizes("BLRP", environ))
+            self._logs = Queue("logs", self._envelope.request, logs, self._drops, sizes("BLRP", environ))
         self._metrics = LeanMetrics(
             config, self._resource, self._drops, self._holder, cast("Poster | None", senders.get("metrics")), environ
         )
@@ -166,6 +168,9 @@ class LeanTelemetry:
             stop(timeout)
         except Exception:  # noqa: BLE001 - closing goes on, whatever one part does; it is counted
             self._drops.count("metrics", "shutdown")
+
+    def _after_fork(self) -> None:
+        self._envelope.describe(resource_of_child(self._resource))
 
     def _ended(self, span: LeanSpan) -> None:
         try:

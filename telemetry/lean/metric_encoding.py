@@ -135,8 +135,12 @@ class ResourceFrame:
     """One ResourceMetrics message, for one resource and one scope, around its metrics."""
 
     def __init__(self, resource: Resource, scope: str, version: str) -> None:
-        self._resource = field_bytes(1, _resource(resource.attributes))
         self._scope = field_bytes(1, field_text(1, scope) + field_text(2, version))
+        self.describe(resource)
+
+    def describe(self, resource: Resource) -> None:
+        """From now on it is this resource's metrics."""
+        self._resource = field_bytes(1, _resource(resource.attributes))
         self._schema = field_text(3, resource.schema_url)
 
     def request(self, metrics: Iterable[bytes]) -> bytes:

@@ -7,6 +7,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from telemetry import conventions as c
+from telemetry.common import resource_of_child
 from telemetry.exposition import Distribution, Exemplar, Family, Sample, expose, wants_open_metrics
 from telemetry.facade import SpanContext
 from telemetry.forking import in_children
@@ -112,6 +113,7 @@ class LeanMetrics:
 
     def _after_fork(self) -> None:
         self._collecting, self._building = Lock(), Lock()
+        self._collection.frame.describe(resource_of_child(self._resource))
 
 
 def _labels(names: tuple[str, ...], key: Key) -> dict[str, str]:

@@ -20,6 +20,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import NonRecordingSpan, SpanKind, TraceFlags, TraceState
 
 from telemetry import w3c
+from telemetry.common import resource_of_child
 from telemetry.forking import in_children
 from telemetry.lean.current import SPAN_KEY, activate, current_context, deactivate
 from telemetry.lean.failures import failure
@@ -94,11 +95,12 @@ class LeanTracerProvider(trace.TracerProvider):
         self._flush = flush
         self.processors: SynchronousMultiSpanProcessor | None = None
         self._tracers: dict[InstrumentationScope, LeanTracer] = {}
-        self._unlock()
-        in_children(self._unlock)
-
-    def _unlock(self) -> None:
         self._lock = Lock()
+        in_children(self._after_fork)
+
+    def _after_fork(self) -> None:
+        self._lock = Lock()
+        self.resource = resource_of_child(self.resource)
 
     def get_tracer(
         self,

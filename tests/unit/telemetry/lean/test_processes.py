@@ -5,6 +5,11 @@ from __future__ import annotations
 import multiprocessing
 from typing import Any
 
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from telemetry.facade import LogEntry
 from telemetry.lean import LeanTelemetry
 from tests.unit.telemetry.lean.sink import CONFIG, Sink
 
@@ -35,6 +40,35 @@ def test_a_forked_child_sends_its_own_spans_and_nothing_of_its_parents() -> None
     assert told[0][0].trace_id != told[1][0].trace_id
     engine.close(5)
     assert [span.name for span in sink.spans()] == ["parent"]
+
+
+def resources_in_child(engine: LeanTelemetry, sinks: dict[str, Sink], results: Any) -> None:
+    with engine.span("x"):
+        engine.log(LogEntry(1, 20, "INFO", "x", {}))
+    engine.close(5)
+    requests = (
+        ExportTraceServiceRequest.FromString(sinks["traces"].bodies[0]).resource_spans[0],
+        ExportLogsServiceRequest.FromString(sinks["logs"].bodies[0]).resource_logs[0],
+        ExportMetricsServiceRequest.FromString(sinks["metrics"].bodies[-1]).resource_metrics[0],
+    )
+    results.put([{pair.key: pair.value.string_value for pair in one.resource.attributes} for one in requests])
+
+
+def test_a_forked_child_is_an_instance_of_its_own_as_with_the_sdk() -> None:
+    sinks = {signal: Sink() for signal in ("traces", "logs", "metrics")}
+    engine = LeanTelemetry(CONFIG, {}, senders=sinks)
+    context = multiprocessing.get_context("fork")
+    results = context.Queue()
+
+    child = context.Process(target=resources_in_child, args=(engine, sinks, results))
+    child.start()
+    traces, logs, metrics = results.get(timeout=20)
+    child.join(20)
+    engine.close(5)
+
+    assert traces == logs == metrics
+    assert traces["service.instance.id"] != CONFIG.instance_id
+    assert traces["service.name"] == "fillpath"
 
 
 def spawned(results: Any) -> None:
