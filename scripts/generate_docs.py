@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dashboards.docs import dashboards_page
 from scripts.lib import docs_service
 from scripts.lib.alerts.page import alerts_page
 from scripts.lib.exchange_docs import exchanges
@@ -22,6 +23,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "settings.md": docs_service.settings,
     "exchanges.md": exchanges,
     "alerts.md": alerts_page,
+    "dashboards.md": dashboards_page,
 }
 """Path under docs/ and the function that returns its text; a page that others generate is added here."""
 

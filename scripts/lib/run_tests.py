@@ -37,7 +37,7 @@ class Result(NamedTuple):
 GROUPS = (
     Group("ruff check", "ruff", ("check", ".")),
     Group("ruff format", "ruff", ("format", "--check", ".")),
-    Group("mypy", "mypy", ("service", "telemetry", "scripts")),
+    Group("mypy", "mypy", ("service", "telemetry", "scripts", "dashboards")),
     Group(
         "unit",
         "pytest",

@@ -1,0 +1,1 @@
+"""A picture of a dashboard, drawn from live answers of Prometheus; not Grafana's own rendering."""
