@@ -71,7 +71,7 @@ async def run(asked: Asked, folder: Path) -> Result:
         write_configuration(configuration, asked.venue, exchanges)
         service = Service(folder, configuration, keys(asked.venue), stack.enter_context(receiving(receiver)))
         if asked.finished:
-            await write_history(service.data, asked.venue, asked.finished)
+            write_history(service.data, asked.venue, asked.finished)
         stack.callback(service.stop)
         operator = await stack.enter_async_context(Operator(service))
         disturbance = Disturbance([await _admin(stack, exchange) for exchange in exchanges], asked.seed)

@@ -1,0 +1,174 @@
+"""Calls of the telemetry facade as data: recorded of orders, made different for each replay, played to any engine."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from functools import partial
+from typing import Any, Literal, NamedTuple
+
+from telemetry.facade import LogEntry, Telemetry
+
+What = Literal[
+    "add",
+    "record",
+    "gauge",
+    "set",
+    "span",
+    "exit",
+    "context",
+    "current",
+    "event",
+    "request",
+    "keep",
+    "fail",
+    "link",
+    "log",
+]
+
+_HEX = 16
+_SHORTEST = 8
+"""Texts that only one order has are ids where they are at least so long; shorter ones are coincidences."""
+
+_Own = frozenset[tuple[type, Any]]
+"""Values, with their types, for 5 and Decimal(5) are equal."""
+
+
+class Call(NamedTuple):
+    """One call. `span` is the number of the span that it begins or is made on, from 0 in its order; -1: on none.
+
+    `parent` is the number of a span named as parent, -1 where none was.
+    """
+
+    what: What
+    span: int = -1
+    arguments: tuple[Any, ...] = ()
+    names: Mapping[str, Any] = {}
+    parent: int = -1
+
+
+Order = Sequence[Call]
+"""All calls for one order, task by task, so that spans nest as they did."""
+
+
+def count(order: Order) -> Counter[str]:
+    """How many calls of each kind."""
+    return Counter(call.what for call in order)
+
+
+def replay(telemetry: Telemetry, order: Order) -> None:
+    """Make the same calls as the service made them; the spans' ids are the engine's own."""
+    blocks: dict[int, Any] = {}
+    spans: dict[int, Any] = {}
+    for what, number, arguments, names, parent in order:
+        if what == "add":
+            telemetry.add(*arguments, **names)
+        elif what == "record":
+            telemetry.record(*arguments, **names)
+        elif what == "set":
+            spans[number].set(*arguments)
+        elif what == "span":
+            above = spans[parent].context if parent >= 0 else None
+            block = blocks[number] = telemetry.span(*arguments, parent=above, **names)
+            spans[number] = block.__enter__()
+        elif what == "exit":
+            blocks.pop(number).__exit__(*arguments)
+        elif what == "context":
+            _ = spans[number].context
+        else:
+            _replay_rare(telemetry, Call(what, number, arguments, names), blocks, spans)
+
+
+def _replay_rare(telemetry: Telemetry, call: Call, blocks: dict[int, Any], spans: dict[int, Any]) -> None:
+    """What an order does once or seldom."""
+    what, number, arguments, names, _ = call
+    if what == "current":
+        telemetry.current()
+    elif what == "request":
+        block = blocks[number] = telemetry.request(*arguments, **names)
+        spans[number] = block.__enter__()
+    elif what == "log":
+        telemetry.log(*arguments)
+    elif what == "gauge":
+        telemetry.set(*arguments, **names)
+    else:
+        getattr(spans[number], what)(*arguments)
+
+
+class Recorded:
+    """Orders as they were recorded; `fresh` makes others of them, alike but with ids and times of their own."""
+
+    def __init__(self, orders: Sequence[Order]) -> None:
+        if not orders:
+            raise ValueError("no order was recorded; expected at least one")
+        self._orders = orders
+        self._own = _own_values(orders)
+
+    @property
+    def calls(self) -> dict[str, float]:
+        """Of the average order, by kind."""
+        total = sum((count(order) for order in self._orders), Counter[str]())
+        return {what: number / len(self._orders) for what, number in sorted(total.items())}
+
+    @property
+    def log(self) -> LogEntry | None:
+        """One of the recorded log records; None where nothing was logged."""
+        return next((call.arguments[0] for order in self._orders for call in order if call.what == "log"), None)
+
+    def fresh(self, number: int) -> list[Order]:
+        """So many orders, the recorded ones in turn, that share no id, price or time with each other.
+
+        What repeats in them repeats in production too, so that no cache of an engine is flattered.
+        """
+        chosen = (one % len(self._orders) for one in range(number))
+        return [_renewed(self._orders[one], self._own[one]) for one in chosen]
+
+
+def _own_values(orders: Sequence[Order]) -> list[_Own]:
+    """Of each order the values that no other one has."""
+    seen = [frozenset(found for call in order for found in _values((call.arguments, call.names))) for order in orders]
+    shared = Counter(found for values in seen for found in values)
+    return [frozenset(found for found in values if shared[found] == 1) for values in seen]
+
+
+def _values(value: Any) -> Iterator[tuple[type, Any]]:
+    """Texts that are long enough for an id, whole numbers and decimals, however deep."""
+    if isinstance(value, Mapping):
+        for one in value.values():
+            yield from _values(one)
+    elif isinstance(value, tuple):
+        for one in value:
+            yield from _values(one)
+    elif (type(value) is str and len(value) >= _SHORTEST) or type(value) in {int, Decimal}:
+        yield type(value), value
+
+
+def _renewed(order: Order, own: _Own) -> Order:
+    values = {found: _another(found[1]) for found in own}
+    return [call._replace(arguments=_with(values, call.arguments), names=_with(values, call.names)) for call in order]
+
+
+def _another(value: Any) -> Any:
+    """Of the same type and as long; a text that has parts, as a path, keeps its beginning."""
+    if isinstance(value, str):
+        kept = max(0, len(value) - _HEX)
+        return value[:kept] + secrets.token_hex(_HEX)[: len(value) - kept]
+    more = secrets.randbelow(1_000_000)
+    if isinstance(value, Decimal):
+        exponent = value.as_tuple().exponent
+        return value + Decimal(more % 1_000).scaleb(exponent if isinstance(exponent, int) else 0)
+    return value + more
+
+
+def _with(values: Mapping[tuple[type, Any], Any], value: Any) -> Any:
+    if type(value) in {str, int, Decimal}:
+        return values.get((type(value), value), value)
+    if isinstance(value, LogEntry):
+        return LogEntry(*map(partial(_with, values), value))
+    if isinstance(value, Mapping):
+        return {key: _with(values, one) for key, one in value.items()}
+    if type(value) is tuple:
+        return tuple(_with(values, one) for one in value)
+    return value
