@@ -233,10 +233,9 @@ class Service:
             Validate(telemetry),
             Normalize(accounts, telemetry, clock),
             CheckRisk(self.execution.halts, telemetry, clock),
-            Append(self.journal, telemetry),
         )
         return Webhook(
-            pipeline=Pipeline(steps, limit, telemetry, clock),
+            pipeline=Pipeline(steps, Append(self.journal, telemetry), limit, telemetry, clock),
             sources=self.sources,
             trusted_proxies=[ipaddress.ip_network(proxy, strict=False) for proxy in server.trusted_proxies],
             register=self.execution.register,

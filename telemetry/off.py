@@ -88,6 +88,11 @@ class OffTelemetry:
         above = parent or _current.get()
         return OffSpan(w3c.new_context(above.trace_id if above else None))
 
+    def step(
+        self, name: str, began_ns: int, attributes: Attributes | None = None, *, error: BaseException | None = None
+    ) -> None:
+        """Nothing."""
+
     def current(self) -> SpanContext | None:
         return _current.get()
 

@@ -16,6 +16,7 @@ class Halts:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._levels = dict(journal.halts())
+        self._any = any(self._levels.values())
 
     @property
     def levels(self) -> Mapping[str, HaltLevel]:
@@ -26,6 +27,8 @@ class Halts:
         return {account: level.name.lower() for account, level in self._levels.items() if level}
 
     def level(self, account: str) -> HaltLevel:
+        if not self._any:  # nearly always, and every order asks several times
+            return HaltLevel.OFF
         return max(self._levels.get(ALL, HaltLevel.OFF), self._levels.get(account, HaltLevel.OFF))
 
     def blocks(self, account: str, intent: Intent) -> bool:
@@ -39,6 +42,10 @@ class Halts:
         """
         before = self._levels.get(account, HaltLevel.OFF)
         if level >= before:
-            self._levels[account] = level
+            self._set(account, level)
         await self._journal.set_halt(account, level, event)
+        self._set(account, level)
+
+    def _set(self, account: str, level: HaltLevel) -> None:
         self._levels[account] = level
+        self._any = any(self._levels.values())

@@ -135,6 +135,7 @@ class Register:
         self._clock = clock
         self._observers: list[Observer] = []
         self.live: dict[str, LiveOrder] = {}
+        self._of_account: dict[str, dict[str, LiveOrder]] = {}
         self._executed_ns: dict[tuple[str, str], int] = {}
         self._began_ns = clock.monotonic_ns()
         self.impossible_facts: dict[str, int] = {}
@@ -160,7 +161,12 @@ class Register:
         if live.uncertain:
             live.doubt_since_ns = self._clock.monotonic_ns() - self._doubted_for_ns(order)
         self.live[order.id] = live
+        self._of_account.setdefault(order.account, {})[order.id] = live
         return live
+
+    def _let_go(self, order: Order) -> None:
+        if self.live.pop(order.id, None) is not None:
+            self._of_account[order.account].pop(order.id, None)
 
     def _doubted_for_ns(self, order: Order) -> int:
         """For how long at least the request of an order in doubt has left, when a process begins to follow it.
@@ -183,18 +189,22 @@ class Register:
         return live.order.received_ns + self._clock.monotonic_ns() - live.received_monotonic_ns
 
     def resting(self, account: str) -> list[LiveOrder]:
-        return [x for x in self.live.values() if x.order.account == account and x.order.status in RESTING]
+        return [live for live in self._lives(account) if live.order.status in RESTING]
 
     async def find(self, reference: str) -> Order | None:
         """Any order in the journal, by any of its ids."""
         return await self._journal.find_order(reference)
 
     def of_symbol(self, account: str, symbol: str) -> list[LiveOrder]:
-        return [x for x in self.live.values() if x.order.account == account and x.order.symbol == symbol]
+        return [live for live in self._lives(account) if live.order.symbol == symbol]
 
     def unsettled(self, account: str) -> list[LiveOrder]:
         """Ended at the exchange, but more fills may come, or some that are known of are still to be read."""
-        return [x for x in self.live.values() if x.order.account == account and x.order.status in ENDED]
+        return [live for live in self._lives(account) if live.order.status in ENDED]
+
+    def _lives(self, account: str) -> Iterable[LiveOrder]:
+        """Those of one account: what is asked once an account and round must not look at all of them each time."""
+        return self._of_account.get(account, {}).values()
 
     def since_execution_ns(self, account: str, symbol: str) -> int:
         """How long nothing was executed there, as far as this process knows: at most since it began."""
@@ -296,7 +306,7 @@ class Register:
         for observer in self._observers:
             observer(live, Change(before, after, fills, conclusive))
         if after.settled:
-            self.live.pop(after.id, None)
+            self._let_go(after)
 
     def _settles(self, live: LiveOrder, after: Order, fills: tuple[Fill, ...]) -> bool:
         known = live.fills_qty + sum(fill.quantity for fill in fills if fill.id not in live.fill_ids)

@@ -48,10 +48,10 @@ class Sweeper:
 
     async def turn(self) -> None:
         await asyncio.gather(*(self._expire(live) for live in self._unsent() if self._is_over(live)))
-        now_ns = self._clock.monotonic_ns()
-        for live in list(self._register.live.values()):
-            late = now_ns - live.received_monotonic_ns > ON_TIME_NS
-            if late and not live.order.outcome_counted and not live.lock.locked():
+        late_ns = self._clock.monotonic_ns() - ON_TIME_NS
+        late = [live for live in self._register.live.values() if live.received_monotonic_ns < late_ns]
+        for live in late:
+            if not live.order.outcome_counted and not live.lock.locked():
                 async with live.lock:
                     await self._register.note(live, outcome_counted=True)
 

@@ -125,6 +125,17 @@ class Block:
         except Exception:  # noqa: BLE001 - telemetry never hurts an order; it is counted
             self._pipe.drops.count("traces", "internal_error")
 
+    def pass_by(self, began_ns: int, error: BaseException | None) -> None:
+        """A span that began then and ends now, without ever being the current one."""
+        try:
+            self._span = self._begin(current_context())
+            self._span.start_time = began_ns
+            if error is not None:
+                self._safely(self._passed_through, error)
+            self._span.end()
+        except Exception:  # noqa: BLE001 - telemetry never hurts an order; the span is lost and counted
+            self._pipe.drops.count("traces", "internal_error")
+
     def set(self, attributes: Attributes) -> None:
         try:
             self._span.give(attributes)

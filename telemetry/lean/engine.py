@@ -112,6 +112,11 @@ class LeanTelemetry:
     ) -> Block:
         return Block(self._pipe, name, attributes, _CLIENT if client else _INTERNAL, parent, links, False)  # noqa: FBT003
 
+    def step(
+        self, name: str, began_ns: int, attributes: Attributes | None = None, *, error: BaseException | None = None
+    ) -> None:
+        Block(self._pipe, name, attributes, _INTERNAL, None, (), False).pass_by(began_ns, error)  # noqa: FBT003
+
     def current(self) -> SpanContext | None:
         context = trace.get_current_span().get_span_context()
         return from_otel(context) if context.is_valid else None

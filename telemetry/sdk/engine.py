@@ -113,6 +113,11 @@ class SdkTelemetry:
         kind = SpanKind.CLIENT if client else SpanKind.INTERNAL
         return self._scope(name, attributes or {}, links, kind, _below(parent, None))
 
+    def step(
+        self, name: str, began_ns: int, attributes: Attributes | None = None, *, error: BaseException | None = None
+    ) -> None:
+        self._scope(name, attributes or {}, (), SpanKind.INTERNAL, None, began_ns).pass_by(error)
+
     def current(self) -> SpanContext | None:
         context = trace.get_current_span().get_span_context()
         return from_otel(context) if context.is_valid else None
@@ -179,7 +184,13 @@ class SdkTelemetry:
             self._drops.count("metrics", "shutdown")
 
     def _scope(
-        self, name: str, attributes: Attributes, links: Sequence[SpanContext], kind: SpanKind, context: Context | None
+        self,
+        name: str,
+        attributes: Attributes,
+        links: Sequence[SpanContext],
+        kind: SpanKind,
+        context: Context | None,
+        began_ns: int | None = None,
     ) -> SdkSpan:
         def start() -> Span:
             try:
@@ -189,6 +200,7 @@ class SdkTelemetry:
                     kind=kind,
                     attributes=converted(attributes),
                     links=[Link(to_otel(link)) for link in links if w3c.is_valid(link)],
+                    start_time=began_ns,
                     record_exception=False,
                     set_status_on_exception=False,
                 )

@@ -82,6 +82,13 @@ class SdkSpan:
         self._safely(otel_context.detach, self._token)
         self._safely(self._span.end)
 
+    def pass_by(self, error: BaseException | None) -> None:
+        """Begin and end at once, without ever being the current span."""
+        self._span = self._start()
+        if error is not None:
+            self._safely(self._passed_through, error)
+        self._safely(self._span.end)
+
     def set(self, attributes: Attributes) -> None:
         self._safely(lambda: self._span.set_attributes(converted(attributes)))
 

@@ -17,6 +17,7 @@ What = Literal[
     "gauge",
     "set",
     "span",
+    "step",
     "exit",
     "context",
     "current",
@@ -73,6 +74,8 @@ def replay(telemetry: Telemetry, order: Order) -> None:
             above = spans[parent].context if parent >= 0 else None
             block = blocks[number] = telemetry.span(*arguments, parent=above, **names)
             spans[number] = block.__enter__()
+        elif what == "step":
+            telemetry.step(*arguments, **names)
         elif what == "exit":
             blocks.pop(number).__exit__(*arguments)
         elif what == "context":

@@ -136,6 +136,11 @@ class Recorder(OffTelemetry):
         begin = Call("span", self._next_number(), arguments, {"links": tuple(links), "client": client}, number)
         return RecordedSpan(self, super().span(name, parent=parent), begin)
 
+    def step(
+        self, name: str, began_ns: int, attributes: Attributes | None = None, *, error: BaseException | None = None
+    ) -> None:
+        self.note(Call("step", -1, (name, began_ns, dict(attributes or {})), {"error": error}))
+
     def current(self) -> SpanContext | None:
         self.note(Call("current"))
         return super().current()

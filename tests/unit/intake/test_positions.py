@@ -92,11 +92,10 @@ async def taken(
     with TELEMETRY.request("POST", {}, traceparent=None, trust=False) as span:
         intake = Intake("tv", source, "127.0.0.1", {}, _receive, 10**18, 0, span)
         intake.alert = parse_alert({"symbol": symbol, "account": account} | alert, source="tv").alert
-        steps = (
-            Normalize({"spot": venue, "swap": venue}, TELEMETRY, SystemClock()),
-            CheckRisk(Halts(cast("Journal", Switch(level))), TELEMETRY, SystemClock()),
-        )
-        refusal = await Pipeline(steps, cast("LimitFailures", Charged()), TELEMETRY, SystemClock()).run(intake)
+        normalize = Normalize({"spot": venue, "swap": venue}, TELEMETRY, SystemClock())
+        check_risk = CheckRisk(Halts(cast("Journal", Switch(level))), TELEMETRY, SystemClock())
+        limit = cast("LimitFailures", Charged())
+        refusal = await Pipeline((normalize,), check_risk, limit, TELEMETRY, SystemClock()).run(intake)
     if refusal is not None:
         raise refusal
     assert intake.order is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
@@ -49,6 +50,34 @@ async def test_spans_form_a_tree_across_tasks(telemetry: Telemetry, spans: Spans
     assert found["one.inner"]["parentSpanId"] == found["one"]["spanId"]
     assert found["two.inner"]["parentSpanId"] == found["two"]["spanId"]
     assert telemetry.current() is None
+
+
+def test_a_step_is_a_span_below_the_current_one_that_has_ended_already(telemetry: Telemetry, spans: Spans) -> None:
+    with telemetry.request(SERVER, {}, traceparent=None, trust=False) as request:
+        request.keep()
+        began_ns = time.time_ns() - 5_000_000
+        telemetry.step("one", began_ns, {"text": "a", "money": Decimal("1.50")})
+        assert telemetry.current() == request.context
+
+    span = spans(request.context.trace_id)["one"]
+    assert span["parentSpanId"] == request.context.span_id
+    assert int(span["startTimeUnixNano"]) == began_ns
+    assert 5_000_000 <= int(span["endTimeUnixNano"]) - began_ns < 5_000_000_000
+    assert attributes(span) == {"text": "a", "money": "1.50"}
+    assert "code" not in span.get("status", {})
+
+
+def test_a_step_that_ended_in_an_error_says_which_and_keeps_its_trace(telemetry: Telemetry, spans: Spans) -> None:
+    with telemetry.request(SERVER, {}, traceparent=None, trust=False) as request:
+        telemetry.step("one", time.time_ns(), error=ValueError("no"))
+        telemetry.step("two", time.time_ns(), error=asyncio.CancelledError())
+
+    found = spans(request.context.trace_id)
+    assert found["one"]["status"]["code"] == 2
+    assert attributes(found["one"])["error.type"] == "ValueError"
+    assert [event["name"] for event in found["one"]["events"]] == [c.EVENT_EXCEPTION]
+    assert "code" not in found["two"].get("status", {})
+    assert [event["name"] for event in found["two"]["events"]] == [c.EVENT_CANCELLED]
 
 
 def test_an_order_goes_on_below_the_stored_context(telemetry: Telemetry, spans: Spans) -> None:
