@@ -63,6 +63,7 @@ class Queries(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     fills: str
     newest_fill_ns: str
     holding: str
+    holdings_of: str
     holdings_of_account: str
     findings: str
     findings_of_account: str

@@ -1,7 +1,8 @@
 -- Every statement of the journal. `-- name: x` begins the one that the code calls SQL.x; the tables are in schema.sql.
 --
 -- Orders, transitions, fills, holdings and answers are bound by position, in the order of the columns named: binding
--- by name made an insert of these many columns take a third longer.
+-- by name made an insert of these many columns take a third longer. Where a group of writes has several rows for one
+-- statement, its `VALUES (?, ...)` is repeated: see together.py.
 
 -- name: application_id
 PRAGMA application_id;
@@ -125,6 +126,11 @@ ON CONFLICT (exchange, account, symbol, id) DO NOTHING;
 
 -- name: holding
 SELECT quantity FROM holdings WHERE exchange = ? AND account = ? AND symbol = ? AND source = ?;
+
+-- name: holdings_of
+SELECT holdings.exchange, holdings.account, holdings.symbol, holdings.source, holdings.quantity
+FROM holdings
+WHERE (exchange, account, symbol, source) IN (VALUES (?, ?, ?, ?));
 
 -- name: holdings_of_account
 SELECT symbol, quantity FROM holdings WHERE exchange = :exchange AND account = :account;

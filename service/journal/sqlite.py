@@ -119,22 +119,14 @@ class SqliteJournal:
 
     async def append(self, order: Order, answer: StoredAnswer) -> Appended | Duplicate:
         """Raises JournalConflict where an order id, or a client order id at its exchange and account, is taken."""
-        operation = partial(
-            writes.append,
-            answer=answer,
-            order=rows.inserted(order),
-            transition=rows.transition_row(rows.first_transition(order)),
-        )
+        transition = rows.transition_row(rows.first_transition(order))
+        operation = writes.AppendOrder(answer, rows.inserted(order), transition)
         stored, commit = await self._writer.submit(operation)
         return Appended(commit) if stored is None else Duplicate(stored, commit)
 
     async def record(self, order: Order, transition: Transition | None, fills: Sequence[Fill] = ()) -> Commit:
-        operation = partial(
-            writes.record,
-            order=order,
-            transition=None if transition is None else rows.transition_row(transition),
-            fills=[writes.fill_write(order, fill) for fill in fills],
-        )
+        row = None if transition is None else rows.transition_row(transition)
+        operation = writes.RecordChange(order, row, [writes.fill_write(order, fill) for fill in fills])
         _, commit = await self._writer.submit(operation)
         return commit
 

@@ -1,7 +1,8 @@
 """The one thread that writes: group commit, and what happens when a commit fails.
 
-Operations gather while the commit before them runs; the thread takes them all, runs them in one transaction in which
-each can fail alone, commits once and then wakes everyone who waits. There is no delay to make groups larger.
+Operations gather while the commit before them runs, and for the rest of the event loop's turn in which they come; the
+thread takes them all, runs them in one transaction in which each can fail alone, commits once and then wakes everyone
+who waits. There is no delay to make groups larger.
 
 A commit that fails leaves a question: SQLite has rolled it back and no reader sees it, but if it was the disk's
 flush that failed, its pages may lie complete in the write-ahead log, and a restart would read them as committed. So
@@ -22,6 +23,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
+from service.journal import together
 from service.journal.database import JournalFile
 from service.journal.protocol import Commit, JournalConflict, JournalUnavailable
 from service.journal.queries import SQL
@@ -84,6 +86,7 @@ class Writer:
         self._queue: deque[_Write] = deque()
         self._changed = threading.Condition()
         self._is_closed = False
+        self._waker: asyncio.AbstractEventLoop | None = None
         self.writable = True
         # A daemon, so that a process that ends without `close` ends: what is queued then was never acknowledged.
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
@@ -95,7 +98,8 @@ class Writer:
         Raises JournalUnavailable when nothing of it is on disk, JournalConflict for a broken constraint, and what
         the operation itself raises. To be cancelled while waiting says nothing: the write may still happen.
         """
-        write = _Write(operation, committed, asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        write = _Write(operation, committed, loop)
         with self._changed:
             if self._is_closed:
                 raise JournalUnavailable("the journal is closed; nothing was written")
@@ -104,9 +108,25 @@ class Writer:
                     f"{len(self._queue)} writes wait for the disk, no more are taken; nothing was written: try later"
                 )
             self._queue.append(write)
-            self._changed.notify()
+            self._wake_later(loop)
         result: tuple[T, Commit] = await write.future
         return result
+
+    def _wake_later(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Wake the thread at the end of the loop's turn: what is submitted in one turn goes into one group.
+
+        Woken by the first of them, the thread would take the interpreter's lock from the others' turn again and again.
+        """
+        if self._waker is None:
+            self._waker = loop
+            loop.call_soon(self._wake_thread)
+        elif self._waker is not loop:
+            self._changed.notify()
+
+    def _wake_thread(self) -> None:
+        with self._changed:
+            self._waker = None
+            self._changed.notify()
 
     def close(self) -> None:
         """Write what is queued, empty the log, close the file; blocks until done. Later submissions are refused."""
@@ -158,8 +178,8 @@ class Writer:
         self._file.check()
         connection.execute(SQL.begin)
         try:
-            for write in batch:
-                write.result = write.operation(connection)
+            for write, result in zip(batch, together.write(connection, [w.operation for w in batch]), strict=True):
+                write.result = result
         except Exception as error:
             # An operation may raise anything; it fails itself and no other.
             if _is_lost(connection, error):

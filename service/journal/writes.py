@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import reduce
 
@@ -27,30 +28,44 @@ def fill_write(order: Order, fill: Fill) -> FillWrite:
     return rows.fill_row(order, fill), holdings.change(order, fill)
 
 
-def append(
-    connection: sqlite3.Connection, *, answer: StoredAnswer, order: rows.Row, transition: rows.Row
-) -> StoredAnswer | None:
-    """The stored answer of a key that is taken. Otherwise None, and everything is written."""
-    if not connection.execute(SQL.claim_answer, rows.answer_row(answer)).rowcount:
-        return reads.answer(connection, answer.source, answer.key, answer.created_ns)
-    connection.execute(SQL.insert_order, order)
-    connection.execute(SQL.insert_transition, transition)
-    return None
+@dataclass(slots=True)
+class AppendOrder:
+    """An order with its key. Called: the stored answer of a key that is taken; otherwise None, and all is written."""
+
+    answer: StoredAnswer
+    order: rows.Row
+    transition: rows.Row
+
+    def __call__(self, connection: sqlite3.Connection) -> StoredAnswer | None:
+        answer = self.answer
+        if not connection.execute(SQL.claim_answer, rows.answer_row(answer)).rowcount:
+            return reads.answer(connection, answer.source, answer.key, answer.created_ns)
+        connection.execute(SQL.insert_order, self.order)
+        connection.execute(SQL.insert_transition, self.transition)
+        return None
 
 
-def record(
-    connection: sqlite3.Connection, *, order: Order, transition: rows.Row | None, fills: Sequence[FillWrite]
-) -> None:
-    if not connection.execute(SQL.update_order, rows.updated(order)).rowcount:
-        raise StaleVersion(
-            f"order {order.id}: version {order.version} was to be written, but the journal does not hold the "
-            "version before it: read the order again and apply the change to what is there"
-        )
-    if transition is not None:
-        connection.execute(SQL.insert_transition, transition)
-    changes = [change for row, change in fills if connection.execute(SQL.insert_fill, row).rowcount]
-    if changes:
-        _hold(connection, order, changes)
+@dataclass(slots=True)
+class RecordChange:
+    """A change of an order."""
+
+    order: Order
+    transition: rows.Row | None
+    fills: Sequence[FillWrite]
+
+    def __call__(self, connection: sqlite3.Connection) -> None:
+        """Raises StaleVersion."""
+        order = self.order
+        if not connection.execute(SQL.update_order, rows.updated(order)).rowcount:
+            raise StaleVersion(
+                f"order {order.id}: version {order.version} was to be written, but the journal does not hold the "
+                "version before it: read the order again and apply the change to what is there"
+            )
+        if self.transition is not None:
+            connection.execute(SQL.insert_transition, self.transition)
+        changes = [change for row, change in self.fills if connection.execute(SQL.insert_fill, row).rowcount]
+        if changes:
+            _hold(connection, order, changes)
 
 
 def replace_findings(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 
 import pytest
 
@@ -165,3 +166,57 @@ async def test_close_writes_what_is_queued_and_refuses_what_comes_later(path):
     reopened = SqliteJournal.open(path)
     assert await reopened.unfinished() == orders
     await reopened.close()
+
+
+def _contents(path):
+    """Every row of what orders write."""
+    with closing(sqlite3.connect(path)) as connection:
+        return {
+            table: sorted(map(repr, connection.execute(f"SELECT * FROM {table}")))
+            for table in ("orders", "transitions", "fills", "holdings", "answers")
+        }
+
+
+async def _written(path, orders, max_batch):
+    """Append all, then fill all; with several in a group unless it may hold one."""
+    journal = SqliteJournal.open(path, max_batch=max_batch)
+    commits = set()
+    async with busy_writer(journal):
+        appends = asyncio.gather(*(journal.append(order, its_answer(order)) for order in orders))
+        await queued(journal, len(orders))
+    commits |= {result.commit.id for result in await appends}
+    async with busy_writer(journal):
+        changes = [moved(order, OrderStatus.SUBMITTED, last_span_id="c" * 16) for order in orders]
+        records = asyncio.gather(
+            *(
+                journal.record(after, step, [a_fill(order, f"{order.id}-1"), a_fill(order, f"{order.id}-2")])
+                for order, (after, step) in zip(orders, changes, strict=True)
+            )
+        )
+        await queued(journal, len(orders))
+    commits |= {commit.id for commit in await records}
+    await journal.close()
+    return len(commits)
+
+
+async def test_a_group_leaves_the_rows_that_its_writes_leave_one_by_one(tmp_path):
+    orders = [an_order() for _ in range(101)]
+    together, apart = tmp_path / "together.sqlite", tmp_path / "apart.sqlite"
+    assert await _written(together, orders, max_batch=512) == 2
+    assert await _written(apart, orders, max_batch=1) == 202
+    found = _contents(together)
+    assert {table: len(rows) for table, rows in found.items()} == {
+        "orders": 101,
+        "transitions": 202,
+        "fills": 202,
+        "holdings": 1,
+        "answers": 101,
+    }
+    assert found == _contents(apart)
+
+
+async def test_writes_of_one_turn_of_the_loop_share_a_commit_though_the_writer_is_idle(journal):
+    await journal.probe()
+    orders = [an_order() for _ in range(20)]
+    results = await asyncio.gather(*(journal.append(order, its_answer(order)) for order in orders))
+    assert {result.commit.batch_size for result in results} == {20}

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from service.core.orders import OrderStatus, Side
-from service.journal import holdings, writes
+from service.journal import holdings, together, writes
 from service.journal.protocol import JournalConflict
 from tests.unit.journal.examples import a_fill, journaled, moved
 
@@ -133,12 +133,16 @@ async def test_a_write_that_fails_after_the_holding_moved_undoes_it(journal, mon
     order = await journaled(journal)
     good = await journaled(journal)
 
-    def moved_then_broken(connection, *args):
-        holding_of(connection, *args)
-        raise JournalConflict("broken")
+    def then_broken(works):
+        def work(*args):
+            works(*args)
+            raise JournalConflict("broken")
 
-    holding_of = writes._hold
-    monkeypatch.setattr(writes, "_hold", moved_then_broken)
+        return work
+
+    # Once with its group, once by itself.
+    monkeypatch.setattr(together, "_record", then_broken(together._record))
+    monkeypatch.setattr(writes, "_hold", then_broken(writes._hold))
     with pytest.raises(JournalConflict, match="broken"):
         await filled(journal, order, a_fill(order, "1"))
     monkeypatch.undo()
