@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping, Sequence
 
 import msgspec
-from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -26,6 +25,8 @@ from telemetry import conventions as c
 from telemetry.facade import RequestSpan, SpanContext, Telemetry
 
 log = logging.getLogger(__name__)
+
+RawHeaders = Sequence[tuple[bytes, bytes]]
 
 MAX_WAIT_S = 30.0
 _WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,6}(?:\.\d{1,3})?)(?:$|[,;\s])")
@@ -56,11 +57,12 @@ class Webhook:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         received_ns, received_monotonic_ns = self._clock.now_ns(), self._clock.monotonic_ns()
-        headers = Headers(scope=scope)
+        headers = _first_of_each(scope["headers"])
         name = scope["path_params"]["source"]
         source = self._sources.get(name)
         peer = scope["client"][0] if scope.get("client") else None
-        client = client_address(peer, headers.getlist("x-forwarded-for"), self._trusted)
+        forwarded_for = _all_of(b"x-forwarded-for", scope["headers"]) if "x-forwarded-for" in headers else ()
+        client = client_address(peer, forwarded_for, self._trusted)
         with self._telemetry.request(
             c.server_span_name(name),
             _attributes(scope, client, source),
@@ -117,6 +119,15 @@ class Webhook:
             order = live.order
             return JSONResponse(answer_body(order) | views.summary(order), headers={"Preference-Applied": "wait"})
         return JSONResponse(answer_body(live.order), ACCEPTED)
+
+
+def _first_of_each(raw: RawHeaders) -> dict[str, str]:
+    """Header fields by their name in lower case, as ASGI gives them; of several the first."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(raw)}
+
+
+def _all_of(name: bytes, raw: RawHeaders) -> list[str]:
+    return [value.decode("latin-1") for given, value in raw if given == name]
 
 
 def _attributes(scope: Scope, client: str, source: Source | None) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_RANDOM_BYTES = 10
+RANDOM_BYTES = 10
 _RAND_A = (1 << 12) - 1
 _RAND_B = (1 << 62) - 1
 _MS_LIMIT = 1 << 48
@@ -15,11 +15,11 @@ def new_order_id(now_ns: int, random: bytes) -> str:
     or for a time that does not fit into 48 bits of milliseconds.
     """
     milliseconds = now_ns // 1_000_000
-    if len(random) < _RANDOM_BYTES:
-        raise ValueError(f"an order id needs {_RANDOM_BYTES} random bytes, got {len(random)}")
+    if len(random) < RANDOM_BYTES:
+        raise ValueError(f"an order id needs {RANDOM_BYTES} random bytes, got {len(random)}")
     if not 0 <= milliseconds < _MS_LIMIT:
         raise ValueError(f"{now_ns} ns is before 1970 or after the year 10889: set the clock")
-    bits = int.from_bytes(random[:_RANDOM_BYTES], "big")
+    bits = int.from_bytes(random[:RANDOM_BYTES], "big")
     version_and_a = 0x7 << 12 | (bits >> 62) & _RAND_A
     variant_and_b = 0b10 << 62 | bits & _RAND_B
     return f"{milliseconds << 80 | version_and_a << 64 | variant_and_b:032x}"

@@ -47,7 +47,8 @@ class Sweeper:
             self.last_turn_monotonic_ns = self._clock.monotonic_ns()
 
     async def turn(self) -> None:
-        await asyncio.gather(*(self._expire(live) for live in self._unsent() if self._is_over(live)))
+        now_ns = self._clock.monotonic_ns()
+        await asyncio.gather(*(self._expire(live) for live in self._unsent() if self._is_over(live, now_ns)))
         late_ns = self._clock.monotonic_ns() - ON_TIME_NS
         late = [live for live in self._register.live.values() if live.received_monotonic_ns < late_ns]
         for live in late:
@@ -74,9 +75,10 @@ class Sweeper:
             and not live.executing
         ]
 
-    def _is_over(self, live: LiveOrder) -> bool:
-        halted = self._halts.blocks(live.order.account, live.order.intent)
-        return halted or freshness.too_old(live.order, self._register.age_now_ns(live))
+    def _is_over(self, live: LiveOrder, now_ns: int) -> bool:
+        order = live.order
+        age_ns = now_ns - live.received_monotonic_ns
+        return freshness.too_old(order, order.received_ns + age_ns) or self._halts.blocks(order.account, order.intent)
 
     async def _expire(self, live: LiveOrder) -> None:
         async with live.lock:

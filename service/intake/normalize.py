@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from decimal import Decimal
 
 from service.clock import Clock
 from service.core import freshness, risk
 from service.core.alerts import Alert
-from service.core.ids import new_order_id
+from service.core.ids import RANDOM_BYTES, new_order_id
 from service.core.markets import Market
 from service.core.orders import Action, Intent, Order, OrderType, TraceContext
 from service.core.refusals import DenialReason, Refusal
 from service.core.symbols import SymbolTable
 from service.exchanges.protocol import Exchange
 from service.intake.request import Intake
+from service.randomness import RandomBytes
 from service.settings import SourceSettings
 from telemetry import conventions as c
 from telemetry.facade import Telemetry
@@ -56,6 +56,7 @@ class Normalize:
         self._accounts = accounts
         self._clock = clock
         self._symbols = Symbols()
+        self._random = RandomBytes()
         self._telemetry = telemetry
 
     async def __call__(self, intake: Intake) -> None:
@@ -82,7 +83,7 @@ class Normalize:
 
     def _order(self, intake: Intake, alert: Alert, account: str, exchange: Exchange, market: Market) -> Order:
         settings = intake.known.settings
-        order_id = new_order_id(intake.received_ns, os.urandom(10))
+        order_id = new_order_id(intake.received_ns, self._random.take(RANDOM_BYTES))
         cancels = alert.action is Action.CANCEL
         intent = Intent.EXIT if cancels else risk.intent_of(alert.side, market.type, reduce_only=alert.reduce_only)
         price, stop_price = self._rounded(market, alert.price), self._rounded(market, alert.stop_price)
