@@ -22,6 +22,19 @@ Attributes = Mapping[str, AttributeValue]
 Labels = Mapping[str, str]
 
 
+class Repeated(dict[str, AttributeValue]):
+    """Attributes that many spans carry, as those of one order do: an engine may encode them once for all of these.
+
+    Whoever has one changes it no more.
+    """
+
+    __slots__ = ("encoded",)
+
+    def __init__(self, attributes: Attributes) -> None:
+        super().__init__(attributes)
+        self.encoded: bytes | None = None
+
+
 class SpanContext(NamedTuple):
     """W3C ids, lowercase hex: 32 and 16 digits."""
 

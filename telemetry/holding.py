@@ -30,7 +30,9 @@ _REMEMBERED_DROPS = 4096
 
 
 @dataclass(slots=True)
-class _Held(Generic[S]):
+class Held(Generic[S]):
+    """One trace that is undecided or kept; once `kept` it stays so, and its spans need not be held any more."""
+
     open_requests: int = 0
     kept: bool = False
     spans: list[S] = field(default_factory=list)
@@ -73,7 +75,9 @@ class Holder(Generic[S]):
         self._budget = Budget(rate, clock)
         self._max_spans = max_spans
         self._count = 0
-        self._traces: dict[int, _Held[S]] = {}
+        self._traces: dict[int, Held[S]] = {}
+        self._through: Held[S] = Held(kept=True)
+        self._not_through: Held[S] = Held()
         # Late spans of a dropped trace are dropped too: half a trace misleads.
         self._dropped: OrderedDict[int, None] = OrderedDict()
         self._unlock()
@@ -87,17 +91,28 @@ class Holder(Generic[S]):
         """How many spans wait for a decision."""
         return self._count
 
-    def open(self, trace_id: int) -> None:
-        """A SERVER span began."""
+    def open(self, trace_id: int) -> Held[S]:
+        """A SERVER span began; what decides over its trace."""
         with self._lock:
-            self._traces.setdefault(trace_id, _Held()).open_requests += 1
+            held = self._traces.get(trace_id)
+            if held is None:
+                held = self._traces[trace_id] = Held()
+            held.open_requests += 1
             self._dropped.pop(trace_id, None)
+        return held
+
+    def fate(self, trace_id: int) -> Held[S]:
+        """What decides over a span that begins now: where it is `kept`, the span may be delivered without asking."""
+        held = self._traces.get(trace_id)
+        if held is not None:
+            return held
+        return self._not_through if trace_id in self._dropped else self._through
 
     def keep(self, trace_id: int) -> None:
         """Keep this trace: what was held goes on now, what follows goes through."""
         with self._lock:
             held = self._traces.get(trace_id)
-            released = self._release(held) if held is not None else _Held()
+            released = self._release(held) if held is not None else Held()
         self._pass_on(released)
 
     def ended(self, trace_id: int, span: S, *, failed: bool) -> None:
@@ -131,7 +146,7 @@ class Holder(Generic[S]):
             if held.kept or self._budget.take():
                 released = self._release(held)
             else:
-                released = _Held()
+                released = Held()
                 self._drop(trace_id, held)
             del self._traces[trace_id]
         self._pass_on(released)
@@ -149,7 +164,7 @@ class Holder(Generic[S]):
         if now:
             action()
 
-    def _hold(self, held: _Held[S] | None, span: S) -> None:
+    def _hold(self, held: Held[S] | None, span: S) -> None:
         if held is None:
             self._drops.count("traces", "sampling")
         elif self._count >= self._max_spans or len(held.spans) >= HELD_SPANS_OF_A_TRACE:
@@ -158,21 +173,21 @@ class Holder(Generic[S]):
             held.spans.append(span)
             self._count += 1
 
-    def _release(self, held: _Held[S]) -> _Held[S]:
+    def _release(self, held: Held[S]) -> Held[S]:
         """Mark as kept; what waited is handed out, to be passed on outside the lock."""
-        released = _Held(spans=held.spans, actions=held.actions)
+        released = Held(spans=held.spans, actions=held.actions)
         self._count -= len(held.spans)
         held.kept, held.spans, held.actions = True, [], []
         return released
 
-    def _drop(self, trace_id: int, held: _Held[S]) -> None:
+    def _drop(self, trace_id: int, held: Held[S]) -> None:
         self._count -= len(held.spans)
         self._drops.count("traces", "sampling", len(held.spans))
         self._dropped[trace_id] = None
         if len(self._dropped) > _REMEMBERED_DROPS:
             self._dropped.popitem(last=False)
 
-    def _pass_on(self, released: _Held[S]) -> None:
+    def _pass_on(self, released: Held[S]) -> None:
         for span in released.spans:
             self._deliver(span)
         for action in released.actions:

@@ -3,24 +3,46 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import lru_cache
 
-from service.core.orders import Fill, Order
+from service.core.orders import Fill, Order, OrderType, Side
 from service.journal.protocol import Commit
 from telemetry import conventions as c
-from telemetry.facade import AttributeValue, SpanContext
+from telemetry.facade import AttributeValue, Repeated, SpanContext
+
+_IDENTITIES = 2048
+"""Orders under way at once; one that is asked for again later is made again."""
 
 
-def identity(order: Order) -> dict[str, AttributeValue]:
+def identity(order: Order) -> Repeated:
     """What every span of an order carries."""
-    known: dict[str, AttributeValue] = {} if order.side is None else {c.ATTR_ORDER_SIDE: order.side.value}
-    return known | {
-        c.ATTR_ORDER_ID: order.id,
-        c.ATTR_ORDER_CLIENT_ORDER_ID: order.client_order_id,
-        c.ATTR_EXCHANGE_ID: order.exchange,
-        c.ATTR_ACCOUNT_ID: order.account,
-        c.ATTR_ORDER_SYMBOL: order.symbol,
-        c.ATTR_ORDER_TYPE: order.order_type.value,
-    }
+    return _identity(
+        order.id, order.client_order_id, order.exchange, order.account, order.symbol, order.order_type, order.side
+    )
+
+
+@lru_cache(maxsize=_IDENTITIES)
+def _identity(
+    order_id: str,
+    client_order_id: str,
+    exchange: str,
+    account: str,
+    symbol: str,
+    order_type: OrderType,
+    side: Side | None,
+) -> Repeated:
+    known: dict[str, AttributeValue] = {} if side is None else {c.ATTR_ORDER_SIDE: side.value}
+    return Repeated(
+        known
+        | {
+            c.ATTR_ORDER_ID: order_id,
+            c.ATTR_ORDER_CLIENT_ORDER_ID: client_order_id,
+            c.ATTR_EXCHANGE_ID: exchange,
+            c.ATTR_ACCOUNT_ID: account,
+            c.ATTR_ORDER_SYMBOL: symbol,
+            c.ATTR_ORDER_TYPE: order_type.value,
+        }
+    )
 
 
 def outcome(order: Order) -> dict[str, AttributeValue]:

@@ -76,7 +76,7 @@ class ExchangeCalls:
         """One attempt; whatever goes wrong in it is an outcome."""
         endpoint = "create_order"
         with self._span(endpoint, attributes) as span:
-            span.set({c.ATTR_EXCHANGE_ATTEMPT: attempt})
+            span.set({c.ATTR_EXCHANGE_ENDPOINT: endpoint, c.ATTR_EXCHANGE_ATTEMPT: attempt})
             started = self._clock.monotonic_ns()
             outcome: Outcome
             try:
@@ -97,6 +97,7 @@ class ExchangeCalls:
     async def cancel_order(self, ref: OrderRef, attributes: Attributes) -> CancelOutcome:
         endpoint = "cancel_order"
         with self._span(endpoint, attributes) as span:
+            span.set({c.ATTR_EXCHANGE_ENDPOINT: endpoint})
             started = self._clock.monotonic_ns()
             outcome: CancelOutcome
             try:
@@ -116,6 +117,7 @@ class ExchangeCalls:
         if poll:
             return await self._look_up(ref, attributes, None)
         with self._span("look_up", attributes) as span:
+            span.set({c.ATTR_EXCHANGE_ENDPOINT: "look_up"})
             return await self._look_up(ref, attributes, span)
 
     async def _look_up(self, ref: OrderRef, attributes: Attributes, span: Span | None) -> Found | NotFound | None:
@@ -156,6 +158,7 @@ class ExchangeCalls:
         if attributes is None:
             return await self._answer(endpoint, call, started, None)
         with self._span(endpoint, attributes) as span:
+            span.set({c.ATTR_EXCHANGE_ENDPOINT: endpoint})
             return await self._answer(endpoint, call, started, span)
 
     async def _answer(self, endpoint: str, call: Callable[[], Awaitable[T]], started: int, span: Span | None) -> T:
@@ -170,7 +173,7 @@ class ExchangeCalls:
         return result
 
     def _span(self, endpoint: str, attributes: Attributes) -> AbstractContextManager[Span]:
-        return self._telemetry.span(c.exchange_span_name(endpoint), {**attributes, c.ATTR_EXCHANGE_ENDPOINT: endpoint})
+        return self._telemetry.span(c.exchange_span_name(endpoint), attributes)
 
     def _account_for(
         self, endpoint: str, started_ns: int, outcome: Outcome | CancelOutcome | LookUp | None, span: Span | None

@@ -107,7 +107,9 @@ class Executor:
         started = self._clock.monotonic_ns()
         with self._telemetry.span(c.SPAN_ORDER_EXECUTE, identity, parent=attributes.trace_of(order)) as span:
             retry_after = await self._attempt(live, span)
-            span.set(attributes.identity(live.order) | attributes.outcome(live.order))
+            if live.order.side is not order.side:
+                span.set(attributes.identity(live.order))  # only the position told which
+            span.set(attributes.outcome(live.order))
             if live.order.reason is not None and live.order.status in {_S.DENIED, _S.EXPIRED}:
                 span.set({c.ATTR_DENIAL_REASON: live.order.reason})
             if live.order.status is not _S.RECEIVED:

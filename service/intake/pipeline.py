@@ -11,10 +11,11 @@ from service.execution import attributes
 from service.intake.address import LimitFailures
 from service.intake.request import UNKNOWN, Intake, Step
 from telemetry import conventions as c
-from telemetry.facade import AttributeValue, Telemetry
+from telemetry.facade import Attributes, Telemetry
 
 ACK_ON_TIME_NS = 250_000_000
 SERVER_ERROR = 500
+_NOTHING: Attributes = {}
 
 
 class Pipeline:
@@ -45,12 +46,12 @@ class Pipeline:
             try:
                 await step(intake)
             except Refusal as refused:
-                tell(step.span, began_ns, {c.ATTR_DENIAL_REASON: refused.reason.value, **_attributes(intake)})
+                tell(step.span, began_ns, {c.ATTR_DENIAL_REASON: refused.reason.value, **_identity(intake)})
                 return refused
             except BaseException as error:  # a defect or the end of the process: passed on, not without its step
-                tell(step.span, began_ns, _attributes(intake), error=error)
+                tell(step.span, began_ns, _identity(intake), error=error)
                 raise
-            tell(step.span, began_ns, _attributes(intake))
+            tell(step.span, began_ns, _identity(intake))
             if intake.replay is not None:
                 break
         return None
@@ -64,7 +65,9 @@ class Pipeline:
                 span.set({c.ATTR_DENIAL_REASON: refused.reason.value})
                 return refused
             finally:
-                span.set(_attributes(intake))
+                span.set(_identity(intake))
+                if intake.commit is not None:
+                    span.set(attributes.commit(intake.commit, "append"))
         return None
 
     def count_error(self, intake: Intake) -> None:
@@ -103,13 +106,8 @@ class Pipeline:
         self._limit.charge(intake.client, reason)
 
 
-def _attributes(intake: Intake) -> dict[str, AttributeValue]:
-    if intake.order is None:
-        return {}
-    found = attributes.identity(intake.order)
-    if intake.commit is not None:
-        found |= attributes.commit(intake.commit, "append")
-    return found
+def _identity(intake: Intake) -> Attributes:
+    return _NOTHING if intake.order is None else attributes.identity(intake.order)
 
 
 def _symbol(intake: Intake) -> str:

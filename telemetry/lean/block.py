@@ -1,36 +1,61 @@
-"""The facade's spans: what a block does while its span is the current one, and what an error leaves on it."""
+"""The facade's spans: what a block does while its span is the current one, and what an error leaves on it.
+
+A block is its span for as long as only the facade deals with it, which is nearly always to its end. Whatever is rarer
+(a failure, a link, somebody who asks the OpenTelemetry API for the current span, a span processor, more attributes
+than a span may have) makes the whole span of it, and from then on the block only passes on.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import time_ns
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from opentelemetry import trace
+from opentelemetry import trace as api
 from opentelemetry.context.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import Link, SpanKind, Status, StatusCode
+from opentelemetry.trace import Link, SpanKind, Status, StatusCode, TraceFlags
 
 from telemetry import conventions as c
 from telemetry import w3c
 from telemetry.attributes import error_message, error_type
 from telemetry.common import SCOPE, SPAN_LIMITS, to_otel
-from telemetry.facade import SpanContext
-from telemetry.lean.current import SPAN_KEY, activate, current_context, deactivate
+from telemetry.facade import Repeated, SpanContext
+from telemetry.holding import Held
+from telemetry.lean.around import Around, rest_of
+from telemetry.lean.current import attach, current_context, deactivate
+from telemetry.lean.encoding import encode_light, head_of
 from telemetry.lean.limits import Limits
 from telemetry.lean.own import NOTHING, OwnSpan
-from telemetry.lean.span import RANDOM, SAMPLED, LeanSpan
+from telemetry.lean.span import SAMPLED, EventRecord, LeanSpan
 from telemetry.lean.tracer import Above, LeanTracer, above_in, above_of
 from telemetry.w3c import new_span_id
 
 if TYPE_CHECKING:
+    from contextvars import Token
+
+    from opentelemetry.trace import TraceState
+
     from telemetry.facade import Attributes
+    from telemetry.holding import Holder
     from telemetry.series import Drops
 
 _SERVER = SpanKind.SERVER
+
+
+class Trace:
+    """What the spans of one trace have in common; `fate` says whether they are kept."""
+
+    __slots__ = ("fate", "flags", "number", "state")
+
+    def __init__(self, number: int, flags: int, state: TraceState | None, fate: Held[Any]) -> None:
+        self.number = number
+        self.flags = flags
+        self.state = state
+        self.fate = fate
 
 
 class _Nobody:
@@ -56,61 +81,107 @@ def _lost(trace_id: int, span_id: int) -> OwnSpan:
 
 _UNBORN = _lost(0, 0)
 _UNBORN.end(0)
+_NO_TRACE = Trace(0, SAMPLED, None, Held())
 
 
 class Pipe:
-    """What all blocks of an engine share: their tracer, what keeps a trace, and the counts of failures."""
+    """What all blocks of an engine share: their tracer, what keeps or drops a trace, and the counts of failures."""
 
-    __slots__ = ("drops", "keep", "tracer")
+    __slots__ = ("drops", "event_attributes", "events", "holder", "most", "provider", "scope", "tracer")
 
-    def __init__(self, tracer: LeanTracer, keep: Callable[[int], None], drops: Drops) -> None:
+    def __init__(self, tracer: LeanTracer, holder: Holder[Any], drops: Drops) -> None:
         self.tracer = tracer
-        self.keep = keep
+        self.provider = tracer.provider
+        self.scope = tracer.instrumentation_scope
+        self.holder = holder
         self.drops = drops
+        limits = tracer.limits
+        self.most, self.event_attributes = limits.span.most, limits.event.most
+        self.events = limits.events or 0
 
 
-class Block:
+class Block(Around):
     """See the facade's Span and RequestSpan; never raises on its own account.
 
-    `parent` is the span above it; without one the current span is, or none where `root` is set.
+    `light` is true while the block is all there is of its span: from its begin to its end, or to the moment in which
+    somebody needs the whole of it.
     """
 
-    __slots__ = ("_attributes", "_failed", "_kind", "_links", "_name", "_parent", "_pipe", "_root", "_span", "_token")
+    __slots__ = (
+        "above",
+        "children",
+        "end",
+        "events",
+        "failed",
+        "first",
+        "full",
+        "given",
+        "head",
+        "kind",
+        "light",
+        "links",
+        "name",
+        "parent",
+        "parent_id",
+        "pipe",
+        "remote",
+        "repeated",
+        "root",
+        "span_id",
+        "start",
+        "token",
+        "trace",
+    )
 
-    def __init__(
-        self,
-        pipe: Pipe,
-        name: str,
-        attributes: Attributes | None,
-        kind: SpanKind,
-        parent: SpanContext | None,
-        links: Sequence[SpanContext],
-        root: bool,  # noqa: FBT001 - by position, as all of them: a block is made a dozen times an order
-    ) -> None:
-        self._pipe = pipe
-        self._name = name
-        self._attributes = attributes
-        self._kind = kind
-        self._parent = parent
-        self._links = links
-        self._root = root
-        self._failed = False
-        self._span = _UNBORN
+    # Set by `block` and not by a constructor, which would cost as much as all else that a block does at its begin.
+    pipe: Pipe
+    first: Attributes | None
+    parent: SpanContext | None
+    links: Sequence[SpanContext]
+    root: bool
+    name: str
+    kind: SpanKind
+    light: bool
+    trace: Trace
+    span_id: int
+    failed: bool
+    full: OwnSpan | None
+
+    # Set at the block's begin. `head` is the span's message up to its id, `children` that of the spans below.
+    remote: bool
+    above: LeanSpan | api.SpanContext | None
+    parent_id: int
+    head: bytes
+    children: bytes | None
+    start: int
+    end: int | None
+    given: dict[str, Any]
+    repeated: Repeated | None
+    events: list[EventRecord] | None
+    token: Token[Context]
 
     @property
     def context(self) -> SpanContext:
-        span = self._span
-        return SpanContext(f"{span.trace_id:032x}", f"{span.span_id:016x}")
+        return SpanContext(f"{self.trace.number:032x}", f"{self.span_id:016x}")
 
     def __enter__(self) -> Self:
         around = current_context()
         try:
-            span = self._begin(around)
+            if type(around) is Block and self.parent is None and not self.root:
+                # What nearly always is above is one of our own.
+                self.rest = around.rest
+                self.trace = around.trace
+                self.remote = False
+                self.above = None
+                self.parent_id = around.span_id
+                self.head = around.children or around.head_of_children()
+            else:
+                self._begin_elsewhere(around)
+            self._begin()
         except Exception:  # noqa: BLE001 - telemetry never hurts an order; the block gets ids and is counted
-            self._pipe.drops.count("traces", "internal_error")
-            span = _lost(w3c.new_trace_id(), new_span_id())
-        self._span = span
-        self._token = activate(span, around)
+            self.pipe.drops.count("traces", "internal_error")
+            self._lose(around)
+        self.token = attach(self)
         return self
 
     def __exit__(
@@ -118,12 +189,15 @@ class Block:
     ) -> None:
         if error is not None:
             self._safely(self._passed_through, error)
-        deactivate(self._token)
+        deactivate(self.token)
         # Not by way of `_safely`, here and below: these two are what every block does.
         try:
-            self._span.end()
+            if self.light and self.pipe.provider.processors is None:
+                self._end_light()
+            else:
+                self._span.end()
         except Exception:  # noqa: BLE001 - telemetry never hurts an order; it is counted
-            self._pipe.drops.count("traces", "internal_error")
+            self.pipe.drops.count("traces", "internal_error")
 
     def pass_by(self, began_ns: int, error: BaseException | None) -> None:
         """A span that began then and ends now, without ever being the current one."""
@@ -138,73 +212,209 @@ class Block:
 
     def set(self, attributes: Attributes) -> None:
         try:
-            self._span.give(attributes)
+            if not self.light or self.repeated is not None or self.given or len(attributes) > self.pipe.most:
+                self._add(attributes)
+            elif type(attributes) is Repeated:
+                self.repeated = attributes
+            else:
+                self.given = dict(attributes)
         except Exception:  # noqa: BLE001 - as above
-            self._pipe.drops.count("traces", "internal_error")
+            self.pipe.drops.count("traces", "internal_error")
 
     def event(self, name: str, attributes: Attributes | None = None) -> None:
-        self._safely(self._span.tell, name, NOTHING if attributes is None else attributes)
+        self._safely(self._tell, name, NOTHING if attributes is None else attributes)
 
     def fail(self, error_type: str, message: str = "") -> None:
         self._safely(lambda: self._fail(error_type, error_message(message)))
 
     def keep(self) -> None:
-        self._safely(self._pipe.keep, self._span.trace_id)
+        self._safely(self.pipe.holder.keep, self.trace.number)
 
     def link(self, context: SpanContext) -> None:
         if w3c.is_valid(context):
-            self._safely(self._span.add_link, to_otel(context))
+            self._safely(lambda: self._span.add_link(to_otel(context)))
 
-    def _begin(self, around: Context) -> OwnSpan:
-        inherits = self._parent is None and not self._root
-        tracer = self._pipe.tracer
-        current: Any = around.get(SPAN_KEY) if inherits else None
-        above: LeanSpan | trace.SpanContext | None
-        # What nearly always is above is one of our own.
-        if type(current) is OwnSpan:
-            above, parent_id, remote, trace_id = current, current.span_id, False, current.trace_id
-            flags, state = SAMPLED | current.flags & RANDOM, current.trace_state
-        else:
-            found = self._found(around)
-            above, parent_id, remote = (None, 0, False) if found is None else (found.span, found.span_id, found.remote)
-            trace_id, flags, state = tracer.provider.begin(found)
-        kind = self._kind
-        span = OwnSpan(
-            tracer, self._name, kind, above, parent_id, remote, trace_id, new_span_id(), flags, state, time_ns()
-        )
-        span.given = NOTHING
-        if self._attributes:
-            span.give(self._attributes)
-        if self._links:
-            span.join([Link(to_otel(link)) for link in self._links if w3c.is_valid(link)])
-        if kind is _SERVER or tracer.provider.processors is not None:
-            tracer.provider.started(span, None if inherits else Context())
+    def whole(self) -> OwnSpan:
+        """The span as OpenTelemetry's API has it; from now on the block only passes on."""
+        span = self.full
+        if span is None:
+            self.light = False
+            span = self.full = self._made_whole()
         return span
 
-    def _found(self, around: Context) -> Above | None:
-        parent = self._parent
+    @property
+    def _span(self) -> OwnSpan:
+        return self.whole()
+
+    def _begin(self) -> None:
+        self.span_id = new_span_id()
+        self.full = self.end = self.events = self.repeated = self.children = None
+        self.given = NOTHING
+        self.start = time_ns()
+        self.light = True
+        pipe = self.pipe
+        attributes = self.first
+        if attributes:
+            if type(attributes) is Repeated and len(attributes) <= pipe.most:
+                self.repeated = attributes
+            else:
+                self._add(attributes)
+        if self.kind is _SERVER:
+            self.trace.fate = pipe.holder.open(self.trace.number)
+        if self.links or self.trace.state is not None or pipe.provider.processors is not None:
+            self._begin_whole()
+
+    def _begin_elsewhere(self, around: Context) -> None:
+        """Below no span, or one that is none of ours in this task."""
+        parent = self.parent
+        found: Above | None
         if parent is not None and w3c.is_valid(parent):
-            return above_of(to_otel(parent))
-        return None if self._root else above_in(around)
+            found = above_of(to_otel(parent))
+        else:
+            found = None if self.root else above_in(around)
+        number, flags, state = self.pipe.provider.begin(found)
+        self.rest = rest_of(around)
+        self.trace = Trace(number, flags, state, self.pipe.holder.fate(number))
+        self.above, self.parent_id, self.remote = None, 0, False
+        if found is not None:
+            self.above, self.parent_id, self.remote = found.span, found.span_id, found.remote
+        self.head = head_of(number, self.parent_id)
+
+    def _begin_whole(self) -> None:
+        span, provider = self.whole(), self.pipe.provider
+        if self.links:
+            span.join([Link(to_otel(link)) for link in self.links if w3c.is_valid(link)])
+        if provider.processors is not None:
+            provider.announce(span, Context() if self.root or self.parent is not None else None)
+
+    def _lose(self, around: Context) -> None:
+        """From now on the block only has ids."""
+        self.rest = rest_of(around)
+        self.light = False
+        span = self.full = _lost(w3c.new_trace_id(), new_span_id())
+        self.trace, self.span_id, self.children = Trace(span.trace_id, SAMPLED, None, Held()), span.span_id, None
+
+    def head_of_children(self) -> bytes:
+        head = self.children = head_of(self.trace.number, self.span_id)
+        return head
+
+    def _add(self, attributes: Attributes) -> None:
+        """Attributes beside those that are there already, as `OwnSpan.give` takes them."""
+        if not self.light:
+            self.whole().give(attributes)
+            return
+        repeated, given = self.repeated, self.given
+        if repeated is not None and not repeated.keys().isdisjoint(attributes):
+            given, repeated = {**repeated, **given}, None
+        distinct = len(given) + len(attributes)
+        if distinct + len(repeated or ()) > self.pipe.most:
+            self.whole().give(attributes)
+            return
+        if given:
+            given.update(attributes)
+            if len(given) != distinct:
+                # A key that is set again moves to the end, as in the SDK.
+                for key in attributes:
+                    given[key] = given.pop(key)
+        else:
+            given = dict(attributes)
+        self.repeated, self.given = repeated, given
+
+    def _tell(self, name: str, attributes: Mapping[str, Any]) -> None:
+        pipe, events = self.pipe, self.events
+        if not self.light or len(attributes) > pipe.event_attributes or len(events or ()) >= pipe.events:
+            self.whole().tell(name, attributes)
+            return
+        if events is None:
+            events = self.events = []
+        events.append(EventRecord(name, time_ns(), dict(attributes), own=True))
+
+    def _end_light(self) -> None:
+        self.end = time_ns()
+        self.light = False
+        try:
+            message = encode_light(self, self.end)
+        except Exception:  # noqa: BLE001 - an attribute that OTLP has not, or another thread just set one
+            # Its owner knows what to do with it.
+            span = self.whole()
+            span.owner.finish(span)
+            return
+        pipe, its = self.pipe, self.trace
+        ended = its.number, pipe.scope, message
+        if self.kind is _SERVER:
+            pipe.holder.closed(its.number, ended, failed=False)
+        elif its.fate.kept:
+            pipe.holder._deliver(ended)  # noqa: SLF001 - what `ended` would come to, three calls later
+        else:
+            pipe.holder.ended(its.number, ended, failed=False)
+
+    def _made_whole(self) -> OwnSpan:
+        its, above = self.trace, self.above
+        if above is None and self.parent_id:
+            above = api.SpanContext(its.number, self.parent_id, False, TraceFlags(its.flags), its.state)  # noqa: FBT003
+        tracer, parent_id = self.pipe.tracer, self.parent_id
+        span = OwnSpan(
+            tracer,
+            self.name,
+            self.kind,
+            above,
+            parent_id,
+            self.remote,
+            its.number,
+            self.span_id,
+            its.flags,
+            its.state,
+            self.start,
+        )
+        span.given = {**(self.repeated or {}), **self.given}
+        span.event_records = self.events
+        span.end_time = self.end
+        return span
 
     def _safely(self, action: Callable[..., object], *arguments: object) -> None:
         try:
             action(*arguments)
         except Exception:  # noqa: BLE001 - telemetry never hurts an order; it is counted
-            self._pipe.drops.count("traces", "internal_error")
+            self.pipe.drops.count("traces", "internal_error")
 
     def _fail(self, kind: str, message: str) -> None:
         # The first failure is the cause; an exception that follows it is told by its event.
-        if self._failed:
+        if self.failed:
             return
-        self._failed = True
-        self._span.set_status(Status(StatusCode.ERROR, message or None))
-        self._span.give({c.ATTR_ERROR_TYPE: kind})
+        self.failed = True
+        span = self.whole()
+        span.set_status(Status(StatusCode.ERROR, message or None))
+        span.give({c.ATTR_ERROR_TYPE: kind})
 
     def _passed_through(self, error: BaseException) -> None:
         if isinstance(error, asyncio.CancelledError | GeneratorExit):
-            self._span.tell(c.EVENT_CANCELLED, NOTHING)
+            self._tell(c.EVENT_CANCELLED, NOTHING)
             return
         kind, message = error_type(error), error_message(error)
-        self._span.tell(c.EVENT_EXCEPTION, {c.ATTR_EXCEPTION_TYPE: kind, c.ATTR_EXCEPTION_MESSAGE: message})
+        self._tell(c.EVENT_EXCEPTION, {c.ATTR_EXCEPTION_TYPE: kind, c.ATTR_EXCEPTION_MESSAGE: message})
         self._fail(kind, message)
+
+
+def block(
+    pipe: Pipe,
+    name: str,
+    attributes: Attributes | None,
+    kind: SpanKind,
+    parent: SpanContext | None,
+    links: Sequence[SpanContext],
+    root: bool,  # noqa: FBT001 - by position, as all of them: a block is made a dozen times an order
+) -> Block:
+    """A block below `parent`, without one below the current span, or below none where `root` is set."""
+    made = Block()
+    made.pipe = pipe
+    made.name = name
+    made.first = attributes
+    made.kind = kind
+    made.parent = parent
+    made.links = links
+    made.root = root
+    made.failed = made.light = False
+    made.full = _UNBORN
+    made.trace = _NO_TRACE
+    made.span_id = 0
+    return made

@@ -10,7 +10,7 @@ from opentelemetry.context.context import Context
 from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
 from opentelemetry.trace.propagation import _SPAN_KEY as SPAN_KEY
 
-__all__ = ["SPAN_KEY", "activate", "current_context", "deactivate"]
+__all__ = ["SPAN_KEY", "activate", "attach", "current_context", "deactivate"]
 
 _runtime = otel_context._RUNTIME_CONTEXT  # noqa: SLF001 - what the API's own functions use
 
@@ -24,7 +24,7 @@ def _variable() -> ContextVar[Context] | None:
 
 _own = _variable()
 current_context = otel_context.get_current if _own is None else _own.get
-_attach = otel_context.attach if _own is None else _own.set
+attach = otel_context.attach if _own is None else _own.set
 _reset = otel_context.detach if _own is None else _own.reset
 
 
@@ -32,8 +32,8 @@ def activate(span: trace.Span, context: Context) -> Token[Context]:
     """Make `span` the current one; `context` is the current context, everything else in it stays."""
     if len(context) <= (SPAN_KEY in context):
         # Nothing else is in it, as nearly always: there is nothing to copy.
-        return _attach(Context({SPAN_KEY: span}))
-    return _attach(Context({**context, SPAN_KEY: span}))
+        return attach(Context({SPAN_KEY: span}))
+    return attach(Context({**context, SPAN_KEY: span}))
 
 
 def deactivate(token: Token[Context]) -> None:

@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
     from opentelemetry.trace import Status, TraceState
 
+    from telemetry.facade import Repeated
+    from telemetry.lean.block import Block
     from telemetry.lean.span import LeanSpan
 
 # 1: trace id, 2: span id, 7 and 8: start and end in Unix nanoseconds; the same with 4: the parent's id.
+_LIGHT = Struct("<8sBQBQ").pack
 _ROOT = Struct("<2s16s2s8sBQBQ").pack
 _CHILD = Struct("<2s16s2s8sBQBQ2s8s").pack
 _TRACE_ID, _SPAN_ID, _START, _END, _PARENT_ID = b"\x0a\x10", b"\x12\x08", 0x39, 0x41, b"\x22\x08"
@@ -40,6 +43,8 @@ _NO_STATUS = b"\x7a\x00"
 _CACHED_NAMES, _CACHED_NAME = 1024, 256
 _names: tuple[dict[str, bytes], ...] = ({}, {}, {}, {}, {})
 """Name, kind and flags of spans below a local parent or none, by the SDK's number of the kind."""
+_light_names: tuple[tuple[dict[str, bytes], ...], ...] = (({}, {}, {}, {}, {}), ({}, {}, {}, {}, {}))
+"""The same with the status that says nothing, below a local parent or none and below a remote one."""
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +72,54 @@ def encode_span(span: LeanSpan) -> bytes:
     return (VARINTS[size] if size < SMALL else varint(size)) + message
 
 
-def _name(span: LeanSpan) -> bytes:
+def head_of(trace_id: int, parent_id: int) -> bytes:
+    """What the messages of all spans below one parent (0: below none) begin with; a span's id comes next."""
+    head = _TRACE_ID + trace_id.to_bytes(16, "big")
+    return head + (_PARENT_ID + parent_id.to_bytes(8, "big") if parent_id else b"") + _SPAN_ID
+
+
+def encode_light(block: Block, end: int) -> bytes:
+    """As `encode_span`, of a block that is all there is of its span.
+
+    Raises whatever happens where an attribute cannot be encoded as it is; `encode_span` of the whole span then can.
+    """
+    name = _light_names[block.remote][block.kind._value_].get(block.name)
+    if name is None:
+        name = _light_name(block)
+    message = block.head + _LIGHT(block.span_id.to_bytes(8, "big"), _START, block.start, _END, end) + name
+    repeated, given, events = block.repeated, block.given, block.events
+    if repeated is not None:
+        message += repeated.encoded or _encoded(repeated)
+    if given:
+        pairs = own_pairs.encode(given, message)
+        if len(pairs) <= len(given):
+            raise ValueError("an attribute cannot be encoded as it is; expected what OTLP has")
+        message = _ATTRIBUTE.join(pairs)
+    if events is not None:
+        message += b"".join([field_bytes(11, _event(event)) for event in events])
+    size = len(message)
+    return (VARINTS[size] if size < SMALL else varint(size)) + message
+
+
+def _encoded(repeated: Repeated) -> bytes:
+    pairs = own_pairs.encode(repeated, b"")
+    if len(pairs) <= len(repeated):
+        raise ValueError("an attribute cannot be encoded as it is; expected what OTLP has")
+    encoded = repeated.encoded = _ATTRIBUTE.join(pairs)
+    return encoded
+
+
+def _light_name(block: Block) -> bytes:
+    name = _name(block) + _NO_STATUS
+    names = _light_names[block.remote][block.kind.value]
+    if len(names) >= _CACHED_NAMES:
+        names.clear()
+    if len(name) <= _CACHED_NAME:
+        names[block.name] = name
+    return name
+
+
+def _name(span: LeanSpan | Block) -> bytes:
     # OTLP numbers kinds from 1; the SDK from 0.
     name = field_text(5, str(span.name)) + field_varint(6, span.kind.value + 1)
     if span.remote:

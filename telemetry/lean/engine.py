@@ -17,7 +17,7 @@ from telemetry.common import SCOPE, SPAN_LIMITS, from_otel, resource_of, resourc
 from telemetry.forking import in_children
 from telemetry.holding import Holder
 from telemetry.lean.batching import Queue, sizes
-from telemetry.lean.block import Block, Pipe
+from telemetry.lean.block import Block, Pipe, block
 from telemetry.lean.current import current_context
 from telemetry.lean.decoding import decode_span
 from telemetry.lean.encoding import Envelope, encode_span
@@ -93,13 +93,13 @@ class LeanTelemetry:
             self._ended, resource=self._resource, opened=self._holder.open, flush=self._flush
         )
         self._scope = InstrumentationScope(SCOPE, config.service_version)
-        self._pipe = Pipe(self.provider.tracer(self._scope, Limits(SPAN_LIMITS)), self._holder.keep, self._drops)
+        self._pipe = Pipe(self.provider.tracer(self._scope, Limits(SPAN_LIMITS)), self._holder, self._drops)
 
     def request(self, name: str, attributes: Attributes, *, traceparent: str | None, trust: bool) -> Block:
         caller = w3c.parse_traceparent(traceparent)
         parent = caller if trust else None
         links = [caller] if caller is not None and parent is None else []
-        return Block(self._pipe, name, attributes, _SERVER, parent, links, True)  # noqa: FBT003 - a root
+        return block(self._pipe, name, attributes, _SERVER, parent, links, True)  # noqa: FBT003 - a root
 
     def span(
         self,
@@ -110,7 +110,7 @@ class LeanTelemetry:
         links: Sequence[SpanContext] = (),
         client: bool = False,
     ) -> Block:
-        return Block(self._pipe, name, attributes, _CLIENT if client else _INTERNAL, parent, links, False)  # noqa: FBT003
+        return block(self._pipe, name, attributes, _CLIENT if client else _INTERNAL, parent, links, False)  # noqa: FBT003
 
     def step(
         self, name: str, began_ns: int, attributes: Attributes | None = None, *, error: BaseException | None = None
@@ -118,6 +118,9 @@ class LeanTelemetry:
         Block(self._pipe, name, attributes, _INTERNAL, None, (), False).pass_by(began_ns, error)  # noqa: FBT003
 
     def current(self) -> SpanContext | None:
+        around = current_context()
+        if type(around) is Block:
+            return around.context
         context = trace.get_current_span().get_span_context()
         return from_otel(context) if context.is_valid else None
 
@@ -138,11 +141,16 @@ class LeanTelemetry:
 
     def log(self, entry: LogEntry) -> None:
         # What the sending itself logs must not be exported, or a dead endpoint feeds itself.
-        if self._logs is None or current_context().get(SUPPRESSED):
+        around = current_context()
+        if self._logs is None or around.get(SUPPRESSED):
             return
         try:
-            context = trace.get_current_span().get_span_context()
-            self._logs.put((self._scope, encode_log(entry, context if context.is_valid else None)))
+            if type(around) is Block:
+                where = around.trace.number, around.span_id, around.trace.flags
+            else:
+                context = trace.get_current_span().get_span_context()
+                where = context.trace_id, context.span_id, context.trace_flags
+            self._logs.put((self._scope, encode_log(entry, where if where[0] and where[1] else None)))
         except Exception:  # noqa: BLE001 - a log call never raises into the caller; it is counted
             self._drops.count("logs", "internal_error")
 

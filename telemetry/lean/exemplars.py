@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from opentelemetry import trace
 
+from telemetry.lean.block import Block
 from telemetry.lean.current import SPAN_KEY, current_context
 from telemetry.lean.span import SAMPLED, LeanSpan
 
@@ -23,7 +24,10 @@ def sampled_ids(context: Context | None = None) -> Ids:
 
     Source: https://opentelemetry.io/docs/specs/otel/metrics/sdk/#exemplarfilter
     """
-    span = (current_context() if context is None else context).get(SPAN_KEY)
+    around = current_context() if context is None else context
+    if type(around) is Block:
+        return around.trace.number, around.span_id
+    span = around.get(SPAN_KEY)
     # Asked in this order, because `isinstance` of an abstract class costs as much as all the rest.
     if type(span) is LeanSpan:
         return (span.trace_id, span.span_id) if span.flags & SAMPLED else NO_SPAN

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from telemetry import conventions as c
 from telemetry.forking import in_children
+from telemetry.lean.block import Block
+from telemetry.lean.current import current_context
 from telemetry.lean.exemplars import Ids, sampled_ids
 from telemetry.memo import Memo
 from telemetry.series import LARGEST, Key
@@ -186,6 +188,11 @@ class Histograms:
 
     def _count(self, cell: Cell, number: float, ids: Ids | None) -> None:
         bucket = bisect_left(cell.bounds, number)
+        exemplar: Exemplar | None = None
+        around = current_context()
+        if ids is None and type(around) is Block and around.trace.fate.kept:
+            # As nearly always: in a span of ours, of a trace that is kept.
+            exemplar = (time.time_ns(), number, around.trace.number, around.span_id)
         with self._lock:
             window = cell.window
             if window is None:
@@ -197,6 +204,15 @@ class Histograms:
                 window.smallest = number
             if number > window.largest:  # noqa: PLR1730 - see above
                 window.largest = number
+            if exemplar is not None:
+                cell.past.exemplars[bucket] = exemplar
+                if self._delta:
+                    window.exemplars[bucket] = exemplar
+                return
+        self._sample(cell, window, bucket, number, ids)
+
+    def _sample(self, cell: Cell, window: Tally, bucket: int, number: float, ids: Ids | None) -> None:
+        """Keep an exemplar of the record where it has a span, once it is known that the span's trace is kept."""
         try:
             trace_id, span_id = sampled_ids() if ids is None else ids
             if not trace_id:

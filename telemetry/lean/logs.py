@@ -6,6 +6,7 @@ Field numbers: opentelemetry/proto/logs/v1/logs.proto. The decoded message equal
 
 from __future__ import annotations
 
+from functools import lru_cache
 from struct import Struct
 from typing import TYPE_CHECKING
 
@@ -15,33 +16,38 @@ from telemetry.lean.pairs import clean_pairs
 from telemetry.lean.wire import any_value, delimited, field_bytes, field_text, field_varint
 
 if TYPE_CHECKING:
-    from opentelemetry.trace import SpanContext
-
     from telemetry.facade import LogEntry
 
 # 1 and 11: when it happened and when it was seen, both the same here.
 _TIMES = Struct("<BQBQ").pack
 _TIME, _OBSERVED = 0x09, 0x59
-_FLAGS = Struct("<BI").pack
+# 8: flags, 9 and 10: trace id and span id, with their tags and lengths.
+_WHERE = Struct("<BI2s16s2s8s").pack
 _FLAGS_TAG = 0x45
 _ATTRIBUTE = b"\x32"
 
 _BOUND = Bound(LOG_ATTRIBUTES, LOG_ATTRIBUTE_LENGTH)
 
 
-def encode_log(entry: LogEntry, context: SpanContext | None) -> bytes:
-    """A LogRecord message with its length before it and no tag; `context` is the current span's, None outside any."""
-    attributes, dropped = bounded(entry.attributes, _BOUND)
-    head = (
-        _TIMES(_TIME, entry.time_ns, _OBSERVED, entry.time_ns)
-        + field_varint(2, severity(entry.severity).value)
-        + field_text(3, entry.severity_text)
-        + field_bytes(5, any_value(entry.message))
-        + field_varint(7, dropped)
-    )
-    if context is not None:
-        head += _FLAGS(_FLAGS_TAG, context.trace_flags)
-        head += field_bytes(9, context.trace_id.to_bytes(16, "big")) + field_bytes(
-            10, context.span_id.to_bytes(8, "big")
+def encode_log(entry: LogEntry, where: tuple[int, int, int] | None) -> bytes:
+    """A LogRecord message with its length before it and no tag.
+
+    `where` is the current span's trace id, span id and flags, None outside any.
+    """
+    time_ns, severity_number, severity_text, message, given = entry
+    attributes, dropped = bounded(given, _BOUND)
+    head = _TIMES(_TIME, time_ns, _OBSERVED, time_ns) + _severity(severity_number, severity_text)
+    head += field_bytes(5, any_value(message))
+    if dropped:
+        head += field_varint(7, dropped)
+    if where is not None:
+        trace_id, span_id, flags = where
+        head += _WHERE(
+            _FLAGS_TAG, flags, b"\x4a\x10", trace_id.to_bytes(16, "big"), b"\x52\x08", span_id.to_bytes(8, "big")
         )
     return delimited(_ATTRIBUTE.join(clean_pairs.encode(attributes, head)))
+
+
+@lru_cache(maxsize=64)
+def _severity(level: int, text: str) -> bytes:
+    return field_varint(2, severity(level).value) + field_text(3, text)

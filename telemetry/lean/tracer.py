@@ -83,7 +83,7 @@ class LeanTracerProvider(trace.TracerProvider):
         sampler: Sampler | None = None,
         id_generator: IdGenerator | None = None,
         span_limits: SpanLimits | None = None,
-        opened: Callable[[int], None] | None = None,
+        opened: Callable[[int], object] | None = None,
         flush: Callable[[float], bool] | None = None,
     ) -> None:
         self.resource = Resource.create() if resource is None else resource
@@ -162,6 +162,10 @@ class LeanTracerProvider(trace.TracerProvider):
         """A span that somebody may want to know of began; `context` is what its parent was looked for in."""
         if span.kind is SpanKind.SERVER and self._opened is not None:
             self._opened(span.trace_id)
+        self.announce(span, context)
+
+    def announce(self, span: LeanSpan, context: Context | None) -> None:
+        """Tell the processors only."""
         if self.processors is not None:
             _guarded(self.processors.on_start, span, parent_context=context)
 

@@ -6,10 +6,9 @@ import secrets
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from functools import partial
 from typing import Any, Literal, NamedTuple
 
-from telemetry.facade import LogEntry, Telemetry
+from telemetry.facade import LogEntry, Repeated, Telemetry
 
 What = Literal[
     "add",
@@ -149,8 +148,8 @@ def _values(value: Any) -> Iterator[tuple[type, Any]]:
 
 
 def _renewed(order: Order, own: _Own) -> Order:
-    values = {found: _another(found[1]) for found in own}
-    return [call._replace(arguments=_with(values, call.arguments), names=_with(values, call.names)) for call in order]
+    with_others = _Renewal({found: _another(found[1]) for found in own})
+    return [call._replace(arguments=with_others(call.arguments), names=with_others(call.names)) for call in order]
 
 
 def _another(value: Any) -> Any:
@@ -165,13 +164,25 @@ def _another(value: Any) -> Any:
     return value + more
 
 
-def _with(values: Mapping[tuple[type, Any], Any], value: Any) -> Any:
-    if type(value) in {str, int, Decimal}:
-        return values.get((type(value), value), value)
-    if isinstance(value, LogEntry):
-        return LogEntry(*map(partial(_with, values), value))
-    if isinstance(value, Mapping):
-        return {key: _with(values, one) for key, one in value.items()}
-    if type(value) is tuple:
-        return tuple(_with(values, one) for one in value)
-    return value
+class _Renewal:
+    """Values with others in the place of some; what the service makes once for an order is made once here too."""
+
+    def __init__(self, values: Mapping[tuple[type, Any], Any]) -> None:
+        self._values = values
+        self._repeated: dict[int, Repeated] = {}
+
+    def __call__(self, value: Any) -> Any:
+        if type(value) in {str, int, Decimal}:
+            return self._values.get((type(value), value), value)
+        if isinstance(value, LogEntry):
+            return LogEntry(*map(self, value))
+        if isinstance(value, Repeated):
+            known = self._repeated.get(id(value))
+            if known is None:
+                known = self._repeated[id(value)] = Repeated({key: self(one) for key, one in value.items()})
+            return known
+        if isinstance(value, Mapping):
+            return {key: self(one) for key, one in value.items()}
+        if type(value) is tuple:
+            return tuple(map(self, value))
+        return value

@@ -13,7 +13,7 @@ from typing import Any, Self
 from scripts.lib.bench.calls import Call, Order, What
 from telemetry.config import TelemetryConfig
 from telemetry.conventions import Counter, Gauge, Histogram, UpDownCounter
-from telemetry.facade import Attributes, Labels, LogEntry, SpanContext
+from telemetry.facade import Attributes, Labels, LogEntry, Repeated, SpanContext
 from telemetry.off import OffSpan, OffTelemetry
 
 Preset = tuple[Counter | UpDownCounter | Gauge, Mapping[str, Sequence[str]]]
@@ -58,7 +58,7 @@ class RecordedSpan:
         return self._span.context
 
     def set(self, attributes: Attributes) -> None:
-        self._note("set", dict(attributes))
+        self._note("set", _kept(attributes))
 
     def event(self, name: str, attributes: Attributes | None = None) -> None:
         self._note("event", name, dict(attributes or {}))
@@ -116,7 +116,7 @@ class Recorder(OffTelemetry):
 
     def request(self, name: str, attributes: Attributes, *, traceparent: str | None, trust: bool) -> Any:
         names = {"traceparent": traceparent, "trust": trust}
-        begin = Call("request", self._next_number(), (name, dict(attributes)), names)
+        begin = Call("request", self._next_number(), (name, _kept(attributes)), names)
         return RecordedSpan(self, super().request(name, attributes, traceparent=traceparent, trust=trust), begin)
 
     def span(
@@ -132,7 +132,7 @@ class Recorder(OffTelemetry):
         if above is None and not self._now.open.get(_task()):
             above = super().current()  # of the task that began this one
         number = -1 if above is None else self._now.numbers.get(above.span_id, -1)
-        arguments = (name,) if attributes is None else (name, dict(attributes))
+        arguments = (name,) if attributes is None else (name, _kept(attributes))
         begin = Call("span", self._next_number(), arguments, {"links": tuple(links), "client": client}, number)
         return RecordedSpan(self, super().span(name, parent=parent), begin)
 
@@ -167,6 +167,11 @@ class Recorder(OffTelemetry):
         with self._lock:
             self._spans += 1
             return self._spans
+
+
+def _kept(attributes: Attributes) -> Attributes:
+    """What stays as it is, whatever the caller does afterwards."""
+    return attributes if isinstance(attributes, Repeated) else dict(attributes)
 
 
 def _task() -> int:
