@@ -36,8 +36,12 @@ def converted(attributes: Mapping[str, object]) -> dict[str, Plain]:
 
 def decimal_text(value: Decimal) -> str:
     """Without exponent as long as that is short; a number beyond any price or quantity keeps its exponent."""
+    text = str(value)
+    # A quarter of what formatting takes, and right for nearly every price and quantity.
+    if "E" not in text and len(text) <= _PLACES:
+        return text
     if not value.is_finite():
-        return str(value)
+        return text
     # adjusted() is cheap; writing out 1e999999999 would need a gigabyte.
     if abs(value.adjusted()) > _PLACES:
         return f"{value:.16E}"

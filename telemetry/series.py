@@ -160,7 +160,9 @@ class Series:
             # Not seen yet, or not hashable: the rules decide.
             self._add(instrument, value, labels)
             return
-        # The exact types: a bool is no number here, and a Decimal takes the way that converts it. NaN fails both sides.
+        # The exact types: a bool is no number here. NaN fails both sides.
+        if type(value) is Decimal:
+            value = as_number(value)
         if (type(value) is int or type(value) is float) and cell.least <= value <= LARGEST:
             with self._lock:
                 cell.value += value

@@ -13,6 +13,7 @@ from time import time_ns
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from opentelemetry import context as otel_context
 from opentelemetry import trace as api
 from opentelemetry.context.context import Context
 from opentelemetry.sdk.resources import Resource
@@ -26,7 +27,7 @@ from telemetry.common import SCOPE, SPAN_LIMITS, to_otel
 from telemetry.facade import Repeated, SpanContext
 from telemetry.holding import Held
 from telemetry.lean.around import Around, rest_of
-from telemetry.lean.current import attach, current_context, deactivate
+from telemetry.lean.current import attach, current_context, reset
 from telemetry.lean.encoding import encode_light, head_of
 from telemetry.lean.limits import Limits
 from telemetry.lean.own import NOTHING, OwnSpan
@@ -49,10 +50,11 @@ _SERVER = SpanKind.SERVER
 class Trace:
     """What the spans of one trace have in common; `fate` says whether they are kept."""
 
-    __slots__ = ("fate", "flags", "number", "state")
+    __slots__ = ("fate", "flags", "hex", "number", "state")
 
     def __init__(self, number: int, flags: int, state: TraceState | None, fate: Held[Any]) -> None:
         self.number = number
+        self.hex: str | None = None
         self.flags = flags
         self.state = state
         self.fate = fate
@@ -81,7 +83,8 @@ def _lost(trace_id: int, span_id: int) -> OwnSpan:
 
 _UNBORN = _lost(0, 0)
 _UNBORN.end(0)
-_NO_TRACE = Trace(0, SAMPLED, None, Held())
+NO_TRACE = Trace(0, SAMPLED, None, Held())
+"""Of a block that has not begun."""
 
 
 class Pipe:
@@ -126,60 +129,83 @@ class Block(Around):
         "pipe",
         "remote",
         "repeated",
-        "root",
+        "shown",
         "span_id",
         "start",
         "token",
         "trace",
     )
 
-    # Set by `block` and not by a constructor, which would cost as much as all else that a block does at its begin.
+    # Set by whoever makes a block, because a constructor would cost as much as all else that a block does at its begin.
+    # `first` are the attributes that it begins with; a SERVER span is a root or below a remote `parent`. `light` is
+    # False and `trace` NO_TRACE until it begins.
     pipe: Pipe
+    name: str
     first: Attributes | None
+    kind: SpanKind
     parent: SpanContext | None
     links: Sequence[SpanContext]
-    root: bool
-    name: str
-    kind: SpanKind
     light: bool
     trace: Trace
-    span_id: int
-    failed: bool
-    full: OwnSpan | None
 
     # Set at the block's begin. `head` is the span's message up to its id, `children` that of the spans below.
+    span_id: int
     remote: bool
     above: LeanSpan | api.SpanContext | None
     parent_id: int
     head: bytes
-    children: bytes | None
     start: int
-    end: int | None
     given: dict[str, Any]
     repeated: Repeated | None
     events: list[EventRecord] | None
     token: Token[Context]
+    children: bytes | None
+    end: int | None
+    failed: bool
+    full: OwnSpan | None
+    shown: SpanContext | None
 
     @property
     def context(self) -> SpanContext:
-        return SpanContext(f"{self.trace.number:032x}", f"{self.span_id:016x}")
+        its = self.trace
+        if its is NO_TRACE:
+            return SpanContext("0" * 32, "0" * 16)
+        shown = self.shown
+        if shown is None:
+            if its.hex is None:
+                its.hex = f"{its.number:032x}"
+            shown = self.shown = SpanContext(its.hex, f"{self.span_id:016x}")
+        return shown
 
     def __enter__(self) -> Self:
         around = current_context()
+        pipe = self.pipe
         try:
-            if type(around) is Block and self.parent is None and not self.root:
+            if type(around) is Block and self.parent is None and self.kind is not _SERVER:
                 # What nearly always is above is one of our own.
                 self.rest = around.rest
-                self.trace = around.trace
-                self.remote = False
+                its = self.trace = around.trace
+                self.remote = self.failed = False
                 self.above = None
                 self.parent_id = around.span_id
                 self.head = around.children or around.head_of_children()
             else:
                 self._begin_elsewhere(around)
-            self._begin()
+                its = self.trace
+            self.span_id = new_span_id()
+            self.events = self.repeated = self.shown = self.children = self.full = self.end = None
+            self.given = NOTHING
+            self.light = True
+            first = self.first
+            if type(first) is Repeated and len(first) <= pipe.most:
+                self.repeated = first
+            elif first:
+                self._add(first)
+            self.start = time_ns()
+            if self.links or its.state is not None or pipe.provider.processors is not None:
+                self._begin_whole()
         except Exception:  # noqa: BLE001 - telemetry never hurts an order; the block gets ids and is counted
-            self.pipe.drops.count("traces", "internal_error")
+            pipe.drops.count("traces", "internal_error")
             self._lose(around)
         self.token = attach(self)
         return self
@@ -189,13 +215,33 @@ class Block(Around):
     ) -> None:
         if error is not None:
             self._safely(self._passed_through, error)
-        deactivate(self.token)
+        try:
+            reset(self.token)
+        except ValueError:
+            # The block ends in another task than it began in: the API logs it, there is nothing to restore.
+            otel_context.detach(self.token)
         # Not by way of `_safely`, here and below: these two are what every block does.
         try:
-            if self.light and self.pipe.provider.processors is None:
-                self._end_light()
+            pipe = self.pipe
+            if not self.light or pipe.provider.processors is not None:
+                self.whole().end()
+                return
+            end = self.end = time_ns()
+            self.light = False
+            try:
+                message = encode_light(self, end)
+            except Exception:  # noqa: BLE001 - an attribute that OTLP has not, or another thread just set one
+                # Its owner knows what to do with it.
+                self.whole().owner.finish(self.whole())
+                return
+            its = self.trace
+            ended = its.number, pipe.scope, message
+            if self.kind is _SERVER:
+                pipe.holder.closed(its.number, ended, failed=False)
+            elif its.fate.kept:
+                pipe.holder._deliver(ended)  # noqa: SLF001 - what `ended` would come to, three calls later
             else:
-                self._span.end()
+                pipe.holder.ended(its.number, ended, failed=False)
         except Exception:  # noqa: BLE001 - telemetry never hurts an order; it is counted
             self.pipe.drops.count("traces", "internal_error")
 
@@ -232,11 +278,13 @@ class Block(Around):
 
     def link(self, context: SpanContext) -> None:
         if w3c.is_valid(context):
-            self._safely(lambda: self._span.add_link(to_otel(context)))
+            self._safely(lambda: self.whole().add_link(to_otel(context)))
 
     def whole(self) -> OwnSpan:
         """The span as OpenTelemetry's API has it; from now on the block only passes on."""
         span = self.full
+        if self.trace is NO_TRACE:
+            return _UNBORN
         if span is None:
             self.light = False
             span = self.full = self._made_whole()
@@ -246,24 +294,6 @@ class Block(Around):
     def _span(self) -> OwnSpan:
         return self.whole()
 
-    def _begin(self) -> None:
-        self.span_id = new_span_id()
-        self.full = self.end = self.events = self.repeated = self.children = None
-        self.given = NOTHING
-        self.start = time_ns()
-        self.light = True
-        pipe = self.pipe
-        attributes = self.first
-        if attributes:
-            if type(attributes) is Repeated and len(attributes) <= pipe.most:
-                self.repeated = attributes
-            else:
-                self._add(attributes)
-        if self.kind is _SERVER:
-            self.trace.fate = pipe.holder.open(self.trace.number)
-        if self.links or self.trace.state is not None or pipe.provider.processors is not None:
-            self._begin_whole()
-
     def _begin_elsewhere(self, around: Context) -> None:
         """Below no span, or one that is none of ours in this task."""
         parent = self.parent
@@ -271,11 +301,13 @@ class Block(Around):
         if parent is not None and w3c.is_valid(parent):
             found = above_of(to_otel(parent))
         else:
-            found = None if self.root else above_in(around)
+            found = None if self.kind is _SERVER else above_in(around)
         number, flags, state = self.pipe.provider.begin(found)
         self.rest = rest_of(around)
-        self.trace = Trace(number, flags, state, self.pipe.holder.fate(number))
-        self.above, self.parent_id, self.remote = None, 0, False
+        holder = self.pipe.holder
+        fate = holder.open(number) if self.kind is _SERVER else holder.fate(number)
+        self.trace = Trace(number, flags, state, fate)
+        self.above, self.parent_id, self.remote, self.failed = None, 0, False, False
         if found is not None:
             self.above, self.parent_id, self.remote = found.span, found.span_id, found.remote
         self.head = head_of(number, self.parent_id)
@@ -285,14 +317,16 @@ class Block(Around):
         if self.links:
             span.join([Link(to_otel(link)) for link in self.links if w3c.is_valid(link)])
         if provider.processors is not None:
-            provider.announce(span, Context() if self.root or self.parent is not None else None)
+            provider.announce(span, Context() if self.kind is _SERVER or self.parent is not None else None)
 
     def _lose(self, around: Context) -> None:
         """From now on the block only has ids."""
         self.rest = rest_of(around)
         self.light = False
         span = self.full = _lost(w3c.new_trace_id(), new_span_id())
-        self.trace, self.span_id, self.children = Trace(span.trace_id, SAMPLED, None, Held()), span.span_id, None
+        self.trace, self.span_id = Trace(span.trace_id, SAMPLED, None, Held()), span.span_id
+        self.children = self.shown = None
+        self.failed = False
 
     def head_of_children(self) -> bytes:
         head = self.children = head_of(self.trace.number, self.span_id)
@@ -328,25 +362,6 @@ class Block(Around):
         if events is None:
             events = self.events = []
         events.append(EventRecord(name, time_ns(), dict(attributes), own=True))
-
-    def _end_light(self) -> None:
-        self.end = time_ns()
-        self.light = False
-        try:
-            message = encode_light(self, self.end)
-        except Exception:  # noqa: BLE001 - an attribute that OTLP has not, or another thread just set one
-            # Its owner knows what to do with it.
-            span = self.whole()
-            span.owner.finish(span)
-            return
-        pipe, its = self.pipe, self.trace
-        ended = its.number, pipe.scope, message
-        if self.kind is _SERVER:
-            pipe.holder.closed(its.number, ended, failed=False)
-        elif its.fate.kept:
-            pipe.holder._deliver(ended)  # noqa: SLF001 - what `ended` would come to, three calls later
-        else:
-            pipe.holder.ended(its.number, ended, failed=False)
 
     def _made_whole(self) -> OwnSpan:
         its, above = self.trace, self.above
@@ -393,28 +408,3 @@ class Block(Around):
         kind, message = error_type(error), error_message(error)
         self._tell(c.EVENT_EXCEPTION, {c.ATTR_EXCEPTION_TYPE: kind, c.ATTR_EXCEPTION_MESSAGE: message})
         self._fail(kind, message)
-
-
-def block(
-    pipe: Pipe,
-    name: str,
-    attributes: Attributes | None,
-    kind: SpanKind,
-    parent: SpanContext | None,
-    links: Sequence[SpanContext],
-    root: bool,  # noqa: FBT001 - by position, as all of them: a block is made a dozen times an order
-) -> Block:
-    """A block below `parent`, without one below the current span, or below none where `root` is set."""
-    made = Block()
-    made.pipe = pipe
-    made.name = name
-    made.first = attributes
-    made.kind = kind
-    made.parent = parent
-    made.links = links
-    made.root = root
-    made.failed = made.light = False
-    made.full = _UNBORN
-    made.trace = _NO_TRACE
-    made.span_id = 0
-    return made

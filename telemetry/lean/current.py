@@ -10,7 +10,7 @@ from opentelemetry.context.context import Context
 from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
 from opentelemetry.trace.propagation import _SPAN_KEY as SPAN_KEY
 
-__all__ = ["SPAN_KEY", "activate", "attach", "current_context", "deactivate"]
+__all__ = ["SPAN_KEY", "activate", "attach", "current_context", "deactivate", "reset"]
 
 _runtime = otel_context._RUNTIME_CONTEXT  # noqa: SLF001 - what the API's own functions use
 
@@ -25,7 +25,7 @@ def _variable() -> ContextVar[Context] | None:
 _own = _variable()
 current_context = otel_context.get_current if _own is None else _own.get
 attach = otel_context.attach if _own is None else _own.set
-_reset = otel_context.detach if _own is None else _own.reset
+reset = otel_context.detach if _own is None else _own.reset
 
 
 def activate(span: trace.Span, context: Context) -> Token[Context]:
@@ -38,7 +38,7 @@ def activate(span: trace.Span, context: Context) -> Token[Context]:
 
 def deactivate(token: Token[Context]) -> None:
     try:
-        _reset(token)
+        reset(token)
     except ValueError:
         # The block ends in another task than it began in: the API logs it, there is nothing to restore.
         otel_context.detach(token)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from threading import Thread
+from collections import deque
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, cast
 
 from opentelemetry import trace
@@ -17,7 +18,7 @@ from telemetry.common import SCOPE, SPAN_LIMITS, from_otel, resource_of, resourc
 from telemetry.forking import in_children
 from telemetry.holding import Holder
 from telemetry.lean.batching import Queue, sizes
-from telemetry.lean.block import Block, Pipe, block
+from telemetry.lean.block import NO_TRACE, Block, Pipe
 from telemetry.lean.current import current_context
 from telemetry.lean.decoding import decode_span
 from telemetry.lean.encoding import Envelope, encode_span
@@ -51,6 +52,8 @@ to do that would keep the event loop from the interpreter for a whole batch.
 
 # Beside the message itself: the string's head, its place in the trace's list, its share of what a trace takes.
 _SPAN_BYTES = 100
+_TOGETHER = 64
+"""So many spans are stored at once, or fewer where somebody asks for a trace."""
 _SERVER, _CLIENT, _INTERNAL = SpanKind.SERVER, SpanKind.CLIENT, SpanKind.INTERNAL
 
 
@@ -72,6 +75,8 @@ class LeanTelemetry:
         self._closed = False
         self._drops = Drops()
         self._store: SpanStore[bytes] = SpanStore(decode_span)
+        self._fresh: deque[Ended] = deque()
+        self._storing = Lock()
         self._holder: Holder[Ended] = Holder(self._deliver, self._drops, clock=clock)
         self._resource = resource_of(config)
         if senders is None:
@@ -99,7 +104,16 @@ class LeanTelemetry:
         caller = w3c.parse_traceparent(traceparent)
         parent = caller if trust else None
         links = [caller] if caller is not None and parent is None else []
-        return block(self._pipe, name, attributes, _SERVER, parent, links, True)  # noqa: FBT003 - a root
+        made = Block()
+        made.pipe = self._pipe
+        made.name = name
+        made.first = attributes
+        made.kind = _SERVER
+        made.parent = parent
+        made.links = links
+        made.light = False
+        made.trace = NO_TRACE
+        return made
 
     def span(
         self,
@@ -110,7 +124,16 @@ class LeanTelemetry:
         links: Sequence[SpanContext] = (),
         client: bool = False,
     ) -> Block:
-        return block(self._pipe, name, attributes, _CLIENT if client else _INTERNAL, parent, links, False)  # noqa: FBT003
+        made = Block()
+        made.pipe = self._pipe
+        made.name = name
+        made.first = attributes
+        made.kind = _CLIENT if client else _INTERNAL
+        made.parent = parent
+        made.links = links
+        made.light = False
+        made.trace = NO_TRACE
+        return made
 
     def step(
         self, name: str, began_ns: int, attributes: Attributes | None = None, *, error: BaseException | None = None
@@ -156,6 +179,7 @@ class LeanTelemetry:
 
     def trace(self, trace_id: str, rebuilt: Sequence[RebuiltSpan] = ()) -> bytes:
         resource = {key: str(value) for key, value in self._resource.attributes.items()}
+        self._store_fresh()
         spans = self._store.spans(trace_id, rebuilt)
         return encode_trace(resource, SCOPE, self._config.service_version, spans)
 
@@ -183,6 +207,7 @@ class LeanTelemetry:
             self._drops.count("metrics", "shutdown")
 
     def _after_fork(self) -> None:
+        self._storing = Lock()
         self._envelope.describe(resource_of_child(self._resource))
 
     def _ended(self, span: LeanSpan) -> None:
@@ -207,12 +232,23 @@ class LeanTelemetry:
             return b""
 
     def _deliver(self, ended: Ended) -> None:
-        trace_id, _, encoded = ended
-        if not encoded:
+        if not ended[2]:
             return
-        self._store.put(trace_id, encoded, len(encoded) + _SPAN_BYTES)
+        fresh = self._fresh
+        fresh.append(ended)
+        if len(fresh) >= _TOGETHER:
+            self._store_fresh()
         if self._spans is not None:
             self._spans.put(ended)
+
+    def _store_fresh(self) -> None:
+        fresh = self._fresh
+        with self._storing:
+            taken = []
+            while fresh:
+                number, _, encoded = fresh.popleft()
+                taken.append((number, encoded, len(encoded) + _SPAN_BYTES))
+            self._store.put_all(taken)
 
     def _flush(self, timeout: float) -> bool:
         return self._spans is None or self._spans.flush(timeout)

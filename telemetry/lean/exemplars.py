@@ -28,6 +28,8 @@ def sampled_ids(context: Context | None = None) -> Ids:
     if type(around) is Block:
         return around.trace.number, around.span_id
     span = around.get(SPAN_KEY)
+    if span is None:
+        return NO_SPAN
     # Asked in this order, because `isinstance` of an abstract class costs as much as all the rest.
     if type(span) is LeanSpan:
         return (span.trace_id, span.span_id) if span.flags & SAMPLED else NO_SPAN

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
+from decimal import Decimal
 from functools import partial
 from math import inf
 from threading import Lock
@@ -19,7 +20,7 @@ from telemetry.lean.block import Block
 from telemetry.lean.current import current_context
 from telemetry.lean.exemplars import Ids, sampled_ids
 from telemetry.memo import Memo
-from telemetry.series import LARGEST, Key
+from telemetry.series import LARGEST, Key, as_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -133,6 +134,8 @@ class Histograms:
             # Not seen yet, or not hashable: the rules decide.
             self._record(instrument, value, labels, ids)
             return
+        if type(value) is Decimal:
+            value = as_number(value)
         if (type(value) is float or type(value) is int) and 0.0 <= value <= LARGEST:
             self._count(cell, float(value), ids)
         else:
