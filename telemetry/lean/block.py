@@ -202,6 +202,8 @@ class Block(Around):
             elif first:
                 self._add(first)
             self.start = time_ns()
+            if self.kind is _SERVER:
+                its.fate = pipe.holder.open(its.number)
             if self.links or its.state is not None or pipe.provider.processors is not None:
                 self._begin_whole()
         except Exception:  # noqa: BLE001 - telemetry never hurts an order; the block gets ids and is counted
@@ -290,10 +292,6 @@ class Block(Around):
             span = self.full = self._made_whole()
         return span
 
-    @property
-    def _span(self) -> OwnSpan:
-        return self.whole()
-
     def _begin_elsewhere(self, around: Context) -> None:
         """Below no span, or one that is none of ours in this task."""
         parent = self.parent
@@ -304,9 +302,7 @@ class Block(Around):
             found = None if self.kind is _SERVER else above_in(around)
         number, flags, state = self.pipe.provider.begin(found)
         self.rest = rest_of(around)
-        holder = self.pipe.holder
-        fate = holder.open(number) if self.kind is _SERVER else holder.fate(number)
-        self.trace = Trace(number, flags, state, fate)
+        self.trace = Trace(number, flags, state, self.pipe.holder.fate(number))
         self.above, self.parent_id, self.remote, self.failed = None, 0, False, False
         if found is not None:
             self.above, self.parent_id, self.remote = found.span, found.span_id, found.remote

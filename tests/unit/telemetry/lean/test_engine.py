@@ -231,7 +231,7 @@ def test_a_span_that_cannot_be_encoded_is_counted_and_its_trace_ends(monkeypatch
     engine = LeanTelemetry(CONFIG, {}, senders={"traces": sink})
 
     with engine.request("x", {}, traceparent=None, trust=False) as request:
-        request._span.start_time = -1
+        request.whole().start_time = -1
         request.keep()
         with engine.span("child"):
             pass
