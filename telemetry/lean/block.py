@@ -16,91 +16,29 @@ from typing import TYPE_CHECKING, Any, Self
 from opentelemetry import context as otel_context
 from opentelemetry import trace as api
 from opentelemetry.context.context import Context
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanKind, Status, StatusCode, TraceFlags
 
 from telemetry import conventions as c
 from telemetry import w3c
 from telemetry.attributes import error_message, error_type
-from telemetry.common import SCOPE, SPAN_LIMITS, to_otel
+from telemetry.common import to_otel
 from telemetry.facade import Repeated, SpanContext
 from telemetry.holding import Held
 from telemetry.lean.around import Around, rest_of
 from telemetry.lean.current import attach, current_context, reset
-from telemetry.lean.encoding import encode_light, head_of
-from telemetry.lean.limits import Limits
+from telemetry.lean.encoding import encode_light, encode_step, head_of
 from telemetry.lean.own import NOTHING, OwnSpan
+from telemetry.lean.pipe import NO_TRACE, UNBORN, Pipe, Trace, lost
 from telemetry.lean.span import SAMPLED, EventRecord, LeanSpan
-from telemetry.lean.tracer import Above, LeanTracer, above_in, above_of
+from telemetry.lean.tracer import Above, above_in, above_of
 from telemetry.w3c import new_span_id
 
 if TYPE_CHECKING:
     from contextvars import Token
 
-    from opentelemetry.trace import TraceState
-
     from telemetry.facade import Attributes
-    from telemetry.holding import Holder
-    from telemetry.series import Drops
 
 _SERVER = SpanKind.SERVER
-
-
-class Trace:
-    """What the spans of one trace have in common; `fate` says whether they are kept."""
-
-    __slots__ = ("fate", "flags", "hex", "number", "state")
-
-    def __init__(self, number: int, flags: int, state: TraceState | None, fate: Held[Any]) -> None:
-        self.number = number
-        self.hex: str | None = None
-        self.flags = flags
-        self.state = state
-        self.fate = fate
-
-
-class _Nobody:
-    """The owner of spans that go nowhere."""
-
-    limits = Limits(SPAN_LIMITS)
-    instrumentation_scope = InstrumentationScope(SCOPE)
-    resource = Resource.get_empty()
-
-    def finish(self, span: LeanSpan) -> None:
-        """Nothing."""
-
-
-_nobody = _Nobody()
-
-
-def _lost(trace_id: int, span_id: int) -> OwnSpan:
-    """A span that only has ids."""
-    span = OwnSpan(_nobody, "", SpanKind.INTERNAL, None, 0, False, trace_id, span_id, SAMPLED, None, 0)  # noqa: FBT003
-    span.given = NOTHING
-    return span
-
-
-_UNBORN = _lost(0, 0)
-_UNBORN.end(0)
-NO_TRACE = Trace(0, SAMPLED, None, Held())
-"""Of a block that has not begun."""
-
-
-class Pipe:
-    """What all blocks of an engine share: their tracer, what keeps or drops a trace, and the counts of failures."""
-
-    __slots__ = ("drops", "event_attributes", "events", "holder", "most", "provider", "scope", "tracer")
-
-    def __init__(self, tracer: LeanTracer, holder: Holder[Any], drops: Drops) -> None:
-        self.tracer = tracer
-        self.provider = tracer.provider
-        self.scope = tracer.instrumentation_scope
-        self.holder = holder
-        self.drops = drops
-        limits = tracer.limits
-        self.most, self.event_attributes = limits.span.most, limits.event.most
-        self.events = limits.events or 0
 
 
 class Block(Around):
@@ -178,7 +116,11 @@ class Block(Around):
         return shown
 
     def __enter__(self) -> Self:
-        around = current_context()
+        self._begin(current_context())
+        self.token = attach(self)
+        return self
+
+    def _begin(self, around: Context) -> None:
         pipe = self.pipe
         try:
             if type(around) is Block and self.parent is None and self.kind is not _SERVER:
@@ -209,8 +151,6 @@ class Block(Around):
         except Exception:  # noqa: BLE001 - telemetry never hurts an order; the block gets ids and is counted
             pipe.drops.count("traces", "internal_error")
             self._lose(around)
-        self.token = attach(self)
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -222,6 +162,9 @@ class Block(Around):
         except ValueError:
             # The block ends in another task than it began in: the API logs it, there is nothing to restore.
             otel_context.detach(self.token)
+        self._finish()
+
+    def _finish(self) -> None:
         # Not by way of `_safely`, here and below: these two are what every block does.
         try:
             pipe = self.pipe
@@ -249,14 +192,28 @@ class Block(Around):
 
     def pass_by(self, began_ns: int, error: BaseException | None) -> None:
         """A span that began then and ends now, without ever being the current one."""
-        try:
-            self._span = self._begin(current_context())
-            self._span.start_time = began_ns
-            if error is not None:
-                self._safely(self._passed_through, error)
-            self._span.end()
-        except Exception:  # noqa: BLE001 - telemetry never hurts an order; the span is lost and counted
-            self._pipe.drops.count("traces", "internal_error")
+        self._begin(current_context())
+        self.start = began_ns
+        if self.full is not None:
+            self.full.start_time = began_ns
+        if error is not None:
+            self._safely(self._passed_through, error)
+        self._finish()
+
+    def step(self, name: str, began_ns: int, attributes: Attributes | None) -> bool:
+        """The same below this one, without making a block; False where it takes one."""
+        pipe, its = self.pipe, self.trace
+        repeated = attributes if type(attributes) is Repeated and len(attributes) <= pipe.most else None
+        if (attributes and repeated is None) or its.state is not None or pipe.provider.processors is not None:
+            return False
+        head = self.children or self.head_of_children()
+        message = encode_step(head, new_span_id(), name, began_ns, time_ns(), repeated)
+        ended = its.number, pipe.scope, message
+        if its.fate.kept:
+            pipe.holder._deliver(ended)  # noqa: SLF001 - as in `_finish`
+        else:
+            pipe.holder.ended(its.number, ended, failed=False)
+        return True
 
     def set(self, attributes: Attributes) -> None:
         try:
@@ -286,7 +243,7 @@ class Block(Around):
         """The span as OpenTelemetry's API has it; from now on the block only passes on."""
         span = self.full
         if self.trace is NO_TRACE:
-            return _UNBORN
+            return UNBORN
         if span is None:
             self.light = False
             span = self.full = self._made_whole()
@@ -319,7 +276,7 @@ class Block(Around):
         """From now on the block only has ids."""
         self.rest = rest_of(around)
         self.light = False
-        span = self.full = _lost(w3c.new_trace_id(), new_span_id())
+        span = self.full = lost(w3c.new_trace_id(), new_span_id())
         self.trace, self.span_id = Trace(span.trace_id, SAMPLED, None, Held()), span.span_id
         self.children = self.shown = None
         self.failed = False

@@ -40,6 +40,10 @@ _LINK_FLAGS = Struct("<sI").pack
 _SPAN_FLAGS_TAG, _LINK_FLAGS_TAG = b"\x85\x01", b"\x35"
 _NO_STATUS = b"\x7a\x00"
 
+# The kind (INTERNAL, 1 in OTLP), the flags below a local parent, and no status.
+_STEP = field_varint(6, 1) + _SPAN_FLAGS(_SPAN_FLAGS_TAG, _KNOWN) + _NO_STATUS
+_step_names: dict[str, bytes] = {}
+
 _CACHED_NAMES, _CACHED_NAME = 1024, 256
 _names: tuple[dict[str, bytes], ...] = ({}, {}, {}, {}, {})
 """Name, kind and flags of spans below a local parent or none, by the SDK's number of the kind."""
@@ -97,6 +101,20 @@ def encode_light(block: Block, end: int) -> bytes:
         message = _ATTRIBUTE.join(pairs)
     if events is not None:
         message += b"".join([field_bytes(11, _event(event)) for event in events])
+    size = len(message)
+    return (VARINTS[size] if size < SMALL else varint(size)) + message
+
+
+def encode_step(head: bytes, span_id: int, name: str, start: int, end: int, repeated: Repeated | None) -> bytes:
+    """The same of a span of ours that only has a name, times and attributes, below a local parent with this head."""
+    tail = _step_names.get(name)
+    if tail is None:
+        tail = field_text(5, name) + _STEP
+        if len(_step_names) < _CACHED_NAMES:
+            _step_names[name] = tail
+    message = head + _LIGHT(span_id.to_bytes(8, "big"), _START, start, _END, end) + tail
+    if repeated is not None:
+        message += repeated.encoded or _encoded(repeated)
     size = len(message)
     return (VARINTS[size] if size < SMALL else varint(size)) + message
 

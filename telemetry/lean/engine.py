@@ -18,13 +18,14 @@ from telemetry.common import SCOPE, SPAN_LIMITS, from_otel, resource_of, resourc
 from telemetry.forking import in_children
 from telemetry.holding import Holder
 from telemetry.lean.batching import Queue, sizes
-from telemetry.lean.block import NO_TRACE, Block, Pipe
+from telemetry.lean.block import Block
 from telemetry.lean.current import current_context
 from telemetry.lean.decoding import decode_span
 from telemetry.lean.encoding import Envelope, encode_span
 from telemetry.lean.limits import Limits
 from telemetry.lean.logs import encode_log
 from telemetry.lean.metrics import LeanMetrics
+from telemetry.lean.pipe import NO_TRACE, Pipe
 from telemetry.lean.sender import SUPPRESSED, poster
 from telemetry.lean.span import UNSET
 from telemetry.lean.tracer import LeanTracerProvider
@@ -138,7 +139,15 @@ class LeanTelemetry:
     def step(
         self, name: str, began_ns: int, attributes: Attributes | None = None, *, error: BaseException | None = None
     ) -> None:
-        Block(self._pipe, name, attributes, _INTERNAL, None, (), False).pass_by(began_ns, error)  # noqa: FBT003
+        around = current_context()
+        if error is None and type(around) is Block:
+            try:
+                if around.step(name, began_ns, attributes):
+                    return
+            except Exception:  # noqa: BLE001 - telemetry never hurts an order; the span is lost and counted
+                self._drops.count("traces", "internal_error")
+                return
+        self.span(name, attributes).pass_by(began_ns, error)
 
     def current(self) -> SpanContext | None:
         around = current_context()

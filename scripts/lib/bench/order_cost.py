@@ -79,4 +79,4 @@ def undisturbed() -> Iterator[None]:
 
 def _exports(orders: Sequence[Order]) -> tuple[int, int]:
     begun = [call.what for order in orders for call in order]
-    return begun.count("span") + begun.count("request"), begun.count("log")
+    return sum(begun.count(what) for what in ("request", "span", "step")), begun.count("log")

@@ -139,7 +139,7 @@ class Recorder(OffTelemetry):
     def step(
         self, name: str, began_ns: int, attributes: Attributes | None = None, *, error: BaseException | None = None
     ) -> None:
-        self.note(Call("step", -1, (name, began_ns, dict(attributes or {})), {"error": error}))
+        self.note(Call("step", -1, (name, began_ns, _kept(attributes or {})), {"error": error}))
 
     def current(self) -> SpanContext | None:
         self.note(Call("current"))
