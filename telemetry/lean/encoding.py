@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from struct import Struct
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from telemetry.lean.pairs import clean_pairs, own_pairs
 from telemetry.lean.span import UNSET, EventRecord, LinkRecord
@@ -18,10 +18,9 @@ from telemetry.lean.wire import SMALL, VARINTS, field_bytes, field_text, field_v
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-    from opentelemetry.trace import Status, TraceState
+    from opentelemetry.trace import SpanKind, Status, TraceState
 
     from telemetry.facade import Repeated
-    from telemetry.lean.block import Block
     from telemetry.lean.span import LeanSpan
 
 # 1: trace id, 2: span id, 7 and 8: start and end in Unix nanoseconds; the same with 4: the parent's id.
@@ -82,7 +81,21 @@ def head_of(trace_id: int, parent_id: int) -> bytes:
     return head + (_PARENT_ID + parent_id.to_bytes(8, "big") if parent_id else b"") + _SPAN_ID
 
 
-def encode_light(block: Block, end: int) -> bytes:
+class Light(Protocol):
+    """A span that nobody but the facade deals with; `head` is its message up to its id."""
+
+    head: bytes
+    name: str
+    kind: SpanKind
+    remote: bool
+    span_id: int
+    start: int
+    repeated: Repeated | None
+    given: dict[str, Any]
+    events: list[EventRecord] | None
+
+
+def encode_light(block: Light, end: int) -> bytes:
     """As `encode_span`, of a block that is all there is of its span.
 
     Raises whatever happens where an attribute cannot be encoded as it is; `encode_span` of the whole span then can.
@@ -127,7 +140,7 @@ def _encoded(repeated: Repeated) -> bytes:
     return encoded
 
 
-def _light_name(block: Block) -> bytes:
+def _light_name(block: Light) -> bytes:
     name = _name(block) + _NO_STATUS
     names = _light_names[block.remote][block.kind.value]
     if len(names) >= _CACHED_NAMES:
@@ -137,7 +150,7 @@ def _light_name(block: Block) -> bytes:
     return name
 
 
-def _name(span: LeanSpan | Block) -> bytes:
+def _name(span: LeanSpan | Light) -> bytes:
     # OTLP numbers kinds from 1; the SDK from 0.
     name = field_text(5, str(span.name)) + field_varint(6, span.kind.value + 1)
     if span.remote:
