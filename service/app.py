@@ -46,6 +46,7 @@ from service.journal.sqlite import CommitStats, SqliteJournal
 from service.secrets import Secret, SecretStore
 from service.settings import PAPER, Loaded
 from telemetry import conventions as c
+from telemetry.environment import select
 from telemetry.facade import Telemetry
 from telemetry.logs import configure_logging
 from telemetry.setup import TelemetryConfig, build_telemetry
@@ -289,6 +290,8 @@ def serve(loaded: Loaded, environ: Mapping[str, str] = os.environ) -> int:
         level=loaded.settings.telemetry.log_level.upper(),
         service={"service.name": "fillpath", "service.version": service_version()},
     )
+    engine = select(loaded.settings.telemetry.engine, environ)
+    log.log(logging.WARNING if engine.because else logging.INFO, "telemetry engine: %s", engine)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(loaded, telemetry, environ))

@@ -54,8 +54,11 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 class TelemetrySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     engine: Annotated[
         Literal["lean", "sdk", "off"],
-        Meta(description="`sdk` (OpenTelemetry's), `lean` (ours: the same for less, by OTLP/HTTP only) or `off`"),
-    ] = "sdk"
+        Meta(
+            description="`lean` (ours), `sdk` (OpenTelemetry's: the same for more, and what only it can do) or `off`; "
+            "see [telemetry.md](telemetry.md#engines)"
+        ),
+    ] = "lean"
     environment: Annotated[str, Meta(description="`deployment.environment.name`")] = "development"
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="lowest level that is logged")

@@ -1,13 +1,15 @@
-"""The `OTEL_*` variables: which are read, which are not, and why. The documentation's table is made from this."""
+"""What the `OTEL_*` variables of the process ask for; `telemetry.variables` lists them all."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+    from telemetry.config import Engine
 
 SIGNALS = ("traces", "metrics", "logs")
 
@@ -16,68 +18,142 @@ SPAN_DELAY_MS = 1_000
 QUEUE_SIZE = 8_192
 BATCH_SIZE = 512
 
-
-@dataclass(frozen=True, slots=True)
-class Variable:
-    """One variable, or a family of them, with `<SIGNAL>` for TRACES, METRICS and LOGS; what it does, or why nothing."""
-
-    name: str
-    effect: str
-
-
-SUPPORTED = (
-    Variable("OTEL_SDK_DISABLED", "`true` switches telemetry off: no spans, no metrics, no export; logs stay"),
-    Variable("OTEL_SERVICE_NAME", "`service.name` instead of `fillpath`"),
-    Variable("OTEL_RESOURCE_ATTRIBUTES", "added to the resource; wins over the settings"),
-    Variable(
-        "OTEL_EXPORTER_OTLP_ENDPOINT",
-        "base URL of an OTLP/HTTP receiver; wins over the settings; no endpoint means no export",
-    ),
-    Variable("OTEL_EXPORTER_OTLP_<SIGNAL>_ENDPOINT", "whole URL for one signal; wins over the base URL"),
-    Variable("OTEL_<SIGNAL>_EXPORTER", "`none` keeps this signal from being exported; other values are ignored"),
-    Variable("OTEL_EXPORTER_OTLP_HEADERS, _<SIGNAL>_HEADERS", "headers of each export, `key=value,...`"),
-    Variable("OTEL_EXPORTER_OTLP_TIMEOUT, _<SIGNAL>_TIMEOUT", "seconds for one export with its retries (10)"),
-    Variable("OTEL_EXPORTER_OTLP_COMPRESSION, _<SIGNAL>_COMPRESSION", "`gzip`, `deflate` or `none` (none)"),
-    Variable("OTEL_EXPORTER_OTLP_CERTIFICATE, _CLIENT_KEY, _CLIENT_CERTIFICATE", "files for TLS"),
-    Variable("OTEL_METRIC_EXPORT_INTERVAL", f"milliseconds between two exports ({METRIC_INTERVAL_MS})"),
-    Variable("OTEL_METRIC_EXPORT_TIMEOUT", "milliseconds for one collection (30000)"),
-    Variable("OTEL_BSP_SCHEDULE_DELAY", f"milliseconds a span waits for company ({SPAN_DELAY_MS})"),
-    Variable("OTEL_BSP_MAX_QUEUE_SIZE", f"spans that may wait for export ({QUEUE_SIZE}); above, the oldest goes"),
-    Variable("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", f"spans in one export ({BATCH_SIZE})"),
-    Variable("OTEL_BLRP_SCHEDULE_DELAY, _MAX_QUEUE_SIZE, _MAX_EXPORT_BATCH_SIZE", "the same for log records"),
+CONFIG_FILES = ("OTEL_CONFIG_FILE", "OTEL_EXPERIMENTAL_CONFIG_FILE")
+CREDENTIAL_PROVIDERS = tuple(
+    f"OTEL_PYTHON_EXPORTER_OTLP_HTTP_{signal}CREDENTIAL_PROVIDER" for signal in ("", "TRACES_", "METRICS_", "LOGS_")
 )
+OTLP_HTTP, OTLP_GRPC = "otlp_proto_http", "otlp_proto_grpc"
+"""Two exporters by the names of their entry points."""
 
-IGNORED = (
-    Variable(
-        "OTEL_TRACES_SAMPLER, _SAMPLER_ARG",
-        "a sampler would drop orders; the service itself samples, refused unauthenticated requests only",
-    ),
-    Variable("OTEL_EXPORTER_OTLP_PROTOCOL, _<SIGNAL>_PROTOCOL", "always `http/protobuf`"),
-    Variable("OTEL_METRICS_EXEMPLAR_FILTER", "an exemplar always names a trace that is kept"),
-    Variable("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "always cumulative, as Prometheus needs it"),
-    Variable("OTEL_PROPAGATORS", "nothing is sent towards exchanges; `traceparent` is read by a rule of each source"),
-    Variable("OTEL_BSP_EXPORT_TIMEOUT, OTEL_BLRP_EXPORT_TIMEOUT", "the exporter's own time-out holds"),
-    Variable("OTEL_SPAN_*_LIMIT, OTEL_ATTRIBUTE_*_LIMIT", "limits are part of the promise of bounded memory"),
-    Variable("OTEL_LOG_LEVEL", "the service's own setting"),
-)
+_PROTOCOLS = {"": OTLP_HTTP, "http/protobuf": OTLP_HTTP, "grpc": OTLP_GRPC}
+_SHOWN = 60
+
+
+class Selection(NamedTuple):
+    """The engine that runs, and the variables that chose it in place of the settings' one; none where they did not."""
+
+    engine: Engine
+    because: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.engine}, because of {', '.join(self.because)}" if self.because else self.engine
+
+
+def select(engine: Engine, environ: Mapping[str, str]) -> Selection:
+    """What runs where the settings say `engine`.
+
+    What only the SDK can do selects the SDK's engine, whoever asked for the lean one: data that is not where it was
+    sent to is worse than data that costs more.
+    """
+    if engine == "off":
+        return Selection("off")
+    if disabled(environ):
+        return Selection("off", ("OTEL_SDK_DISABLED",))
+    because = tuple(_beyond_lean(environ)) if engine == "lean" else ()
+    return Selection("sdk", because) if because else Selection(engine)
+
+
+def check(selection: Selection, configured: str | None, environ: Mapping[str, str]) -> None:
+    """Look whether this engine can do what the environment asks for; `configured` is the settings' endpoint.
+
+    Raises:
+        ValueError: it cannot; the message says what would be right.
+    """
+    if selection.engine == "off":
+        return
+    for variable in CONFIG_FILES:
+        if environ.get(variable, "").strip():
+            raise ValueError(
+                f"{variable} names a declarative configuration, which no engine here reads; unset it and use the "
+                "settings and the OTEL_* variables that docs/telemetry.md lists"
+            )
+    for signal in SIGNALS:
+        for name in exporters(signal, environ):
+            if name in {OTLP_HTTP, OTLP_GRPC}:
+                endpoint(signal, configured, environ, name)
+            if not entry_points(group=f"opentelemetry_{signal}_exporter", name=name):
+                raise ValueError(_missing(name, signal))
+
+
+def _beyond_lean(environ: Mapping[str, str]) -> Iterator[str]:
+    yield from (name for name in (*CONFIG_FILES, *CREDENTIAL_PROVIDERS) if environ.get(name, "").strip())
+    named: dict[str, None] = {}
+    for signal in SIGNALS:
+        if set(_exporter_names(signal, environ)) - {"otlp", OTLP_HTTP}:
+            named[_shown(f"OTEL_{signal.upper()}_EXPORTER", environ)] = None
+        elif "otlp" in _exporter_names(signal, environ):
+            variable, protocol = _protocol(signal, environ)
+            if _PROTOCOLS.get(protocol) != OTLP_HTTP:
+                named[_shown(variable, environ)] = None
+    yield from named
+
+
+def exporters(signal: str, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Entry points of a signal's exporters; none where it is not to be exported.
+
+    Raises:
+        ValueError: a protocol that no engine speaks.
+    """
+    found = []
+    for name in _exporter_names(signal, environ):
+        if name != "otlp":
+            found.append(name)
+            continue
+        variable, protocol = _protocol(signal, environ)
+        if protocol not in _PROTOCOLS:
+            raise ValueError(f"{_shown(variable, environ)} is spoken by no engine; expected http/protobuf or grpc")
+        found.append(_PROTOCOLS[protocol])
+    return tuple(dict.fromkeys(found))
+
+
+def _exporter_names(signal: str, environ: Mapping[str, str]) -> list[str]:
+    names = [name.strip().lower() for name in environ.get(f"OTEL_{signal.upper()}_EXPORTER", "").split(",")]
+    names = [name for name in names if name] or ["otlp"]
+    return [name for name in names if name != "none"]
+
+
+def _protocol(signal: str, environ: Mapping[str, str]) -> tuple[str, str]:
+    """The variable that says which protocol OTLP is spoken for this signal, and what it says."""
+    general = "OTEL_EXPORTER_OTLP_PROTOCOL"
+    own = f"OTEL_EXPORTER_OTLP_{signal.upper()}_PROTOCOL"
+    variable = own if environ.get(own, "").strip() else general
+    return variable, environ.get(variable, "").strip().lower()
+
+
+def _missing(name: str, signal: str) -> str:
+    if name == OTLP_GRPC:
+        return (
+            f"{signal} are to be exported by gRPC, and the package opentelemetry-exporter-otlp-proto-grpc is not "
+            "installed; install fillpath with the extra `grpc`, or set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"
+        )
+    return (
+        f"OTEL_{signal.upper()}_EXPORTER names {name[:_SHOWN]}, which no installed package offers; install one that "
+        "does, or name otlp, console or none"
+    )
+
+
+def _shown(variable: str, environ: Mapping[str, str]) -> str:
+    return f"{variable}={environ.get(variable, '')[:_SHOWN]}"
 
 
 def disabled(environ: Mapping[str, str]) -> bool:
     return environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
 
 
-def endpoint(signal: str, configured: str | None, environ: Mapping[str, str]) -> str | None:
-    """The whole URL that a signal is exported to; None means that it is not.
+def endpoint(signal: str, configured: str | None, environ: Mapping[str, str], exporter: str = OTLP_HTTP) -> str | None:
+    """The URL that an OTLP exporter sends a signal to; None means that it does not.
 
     Raises:
         ValueError: what is configured is no HTTP URL.
     """
     upper = signal.upper()
-    if environ.get(f"OTEL_{upper}_EXPORTER", "").strip().lower() == "none":
+    if exporter not in exporters(signal, environ):
         return None
     own = environ.get(f"OTEL_EXPORTER_OTLP_{upper}_ENDPOINT", "").strip()
     base = environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip() or configured
-    url = own or (f"{base.rstrip('/')}/v1/{signal}" if base else None)
+    # By gRPC all signals go to one address.
+    common = base if exporter == OTLP_GRPC or not base else f"{base.rstrip('/')}/v1/{signal}"
+    url = own or common or None
     if url is not None:
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:

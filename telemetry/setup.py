@@ -18,15 +18,17 @@ __all__ = ["TelemetryConfig", "build_telemetry"]
 
 
 def build_telemetry(config: TelemetryConfig, environ: Mapping[str, str] = os.environ) -> Telemetry:
-    """The engine of `config.engine`, or the one that records nothing where `OTEL_SDK_DISABLED` asks for it.
+    """The engine that `environment.select` names for `config.engine`.
 
     Raises:
         ValueError: an `OTEL_*` variable is wrong in a way that would silently lose telemetry.
     """
-    if config.engine == "off" or environment.disabled(environ):
+    selection = environment.select(config.engine, environ)
+    environment.check(selection, config.otlp_endpoint, environ)
+    if selection.engine == "off":
         return OffTelemetry(config)
     # Imported here: the SDK takes 200 ms to load, which a process without telemetry need not spend.
-    if config.engine == "lean":
+    if selection.engine == "lean":
         from telemetry.lean.engine import LeanTelemetry  # noqa: PLC0415 - see above
 
         return LeanTelemetry(config, environ)

@@ -16,7 +16,8 @@ from service.cli.context import Context
 from service.cli.output import clean, print_json, show, table
 from service.errors import FillpathError, SecretError
 from service.exchanges.settings import CREDENTIALS
-from service.settings import ServerSettings
+from service.settings import ServerSettings, TelemetrySettings
+from telemetry import environment
 
 SKEW_LIMIT_S = 1.0
 """Beyond it exchanges refuse requests, and the alert rule ClockSkew fires."""
@@ -59,6 +60,7 @@ def _rows(context: Context) -> Iterator[Row]:
         return
     where = "built-in defaults, no file" if loaded.file is None else str(loaded.file)
     yield Row("configuration", ok=True, result=f"{where}; sources: {', '.join(loaded.settings.sources)}")
+    yield _telemetry(loaded.settings.telemetry, os.environ)
     running = _ready(context)
     yield from _secrets(context, running=running is not None)
     if running is None:
@@ -72,6 +74,16 @@ def _rows(context: Context) -> Iterator[Row]:
             yield from status_rows(operator.request("GET", "/status"))
     except FillpathError as error:
         yield _failed("operator interface", error, "")
+
+
+def _telemetry(settings: TelemetrySettings, environ: Mapping[str, str]) -> Row:
+    """Which engine a start with these variables gets; a running service was started with its own."""
+    selection = environment.select(settings.engine, environ)
+    try:
+        environment.check(selection, settings.otlp_endpoint or None, environ)
+    except ValueError as error:
+        return _failed("telemetry", error, "correct the variable")
+    return Row("telemetry", ok=True, result=f"engine {selection}")
 
 
 def _failed(name: str, error: Exception, fix: str) -> Row:

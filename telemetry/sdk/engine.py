@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanKind, Tracer
 
 from telemetry import conventions as c
-from telemetry import environment, w3c
+from telemetry import w3c
 from telemetry.attributes import converted
 from telemetry.common import (
     LOG_ATTRIBUTE_LENGTH,
@@ -31,7 +31,7 @@ from telemetry.common import (
 )
 from telemetry.holding import Holder
 from telemetry.otlp_json import encode_trace
-from telemetry.sdk.export import Queue, log_queue, metric_reader, span_queue
+from telemetry.sdk.export import Queue, log_queues, metric_readers, span_queues
 from telemetry.sdk.metrics import SdkMetrics
 from telemetry.sdk.spans import HoldingProcessor, SdkSpan, as_data, cost_of, trace_id_of
 from telemetry.series import Drops
@@ -48,7 +48,13 @@ if TYPE_CHECKING:
     from telemetry.config import TelemetryConfig
     from telemetry.facade import Attributes, Labels, LogEntry, RebuiltSpan, SpanContext
 
-_LOG_LIMITS = LogRecordLimits(max_attributes=LOG_ATTRIBUTES, max_attribute_length=LOG_ATTRIBUTE_LENGTH)
+# All of them named, or the environment would set the rest.
+_LOG_LIMITS = LogRecordLimits(
+    max_attributes=LOG_ATTRIBUTES,
+    max_attribute_length=LOG_ATTRIBUTE_LENGTH,
+    max_log_record_attributes=LOG_ATTRIBUTES,
+    max_log_record_attribute_length=LOG_ATTRIBUTE_LENGTH,
+)
 _SUPPRESSED = otel_context._SUPPRESS_INSTRUMENTATION_KEY  # noqa: SLF001 - the SDK's mark of its exporter threads
 
 
@@ -84,15 +90,13 @@ class SdkTelemetry:
         self._store: SpanStore[ReadableSpan] = SpanStore(as_data)
         self._holder: Holder[ReadableSpan] = Holder(self._deliver, self._drops, clock=clock)
         self._resource = resource_of(config)
-        urls = {signal: environment.endpoint(signal, config.otlp_endpoint, environ) for signal in c.SIGNALS}
-        traces, metrics, logs = (urls[signal] for signal in c.SIGNALS)
-        self._spans = span_queue(traces, environ, self._drops) if traces else None
-        self._logs = log_queue(logs, environ, self._drops) if logs else None
-        reader = metric_reader(metrics, environ, self._drops) if metrics else None
-        self._metrics = SdkMetrics(config, self._resource, self._drops, self._holder, reader)
+        self._spans = span_queues(config.otlp_endpoint, environ, self._drops)
+        self._logs = log_queues(config.otlp_endpoint, environ, self._drops)
+        readers = metric_readers(config.otlp_endpoint, environ, self._drops)
+        self._metrics = SdkMetrics(config, self._resource, self._drops, self._holder, readers)
         self._metrics.series.observe(c.TELEMETRY_QUEUE_ITEMS, self._queue_items)
         self._tracer = self._build_tracer()
-        self._logger = self._build_logger(self._logs) if self._logs is not None else None
+        self._logger = self._build_logger(self._logs) if self._logs else None
 
     def request(self, name: str, attributes: Attributes, *, traceparent: str | None, trust: bool) -> SdkSpan:
         caller = w3c.parse_traceparent(traceparent)
@@ -169,7 +173,8 @@ class SdkTelemetry:
         self._closed = True
         # Side by side: a dead endpoint for one signal must not use up the others' time.
         stops: list[Callable[[float], None]] = [self._metrics.shutdown]
-        stops.extend(queue.shutdown for queue in (self._spans, self._logs) if queue is not None)
+        stops += [queue.shutdown for queue in self._spans]
+        stops += [queue.shutdown for queue in self._logs]
         threads = [Thread(target=self._stop, args=(stop, timeout), daemon=True) for stop in stops]
         deadline = time.monotonic() + timeout
         for thread in threads:
@@ -215,15 +220,12 @@ class SdkTelemetry:
             self._store.put(trace_id_of(span), span, cost_of(span))
         except Exception:  # noqa: BLE001 - one span that cannot be shown must not stop the others; it is counted
             self._drops.count("traces", "internal_error")
-        if self._spans is not None:
-            self._spans.processor.on_end(span)
+        for queue in self._spans:
+            queue.processor.on_end(span)
 
     def _queue_items(self) -> Iterable[tuple[float, Labels]]:
-        return [
-            (queue.waiting, {"signal": signal})
-            for signal, queue in (("traces", self._spans), ("logs", self._logs))
-            if queue is not None
-        ]
+        queues: dict[str, Sequence[Queue[Any]]] = {"traces": self._spans, "logs": self._logs}
+        return [(sum(q.waiting for q in each), {"signal": signal}) for signal, each in queues.items() if each]
 
     def _build_tracer(self) -> Tracer:
         provider = TracerProvider(
@@ -237,9 +239,10 @@ class SdkTelemetry:
         provider.add_span_processor(HoldingProcessor(self._holder))
         return provider.get_tracer(SCOPE, self._config.service_version)
 
-    def _build_logger(self, queue: Queue[BatchLogRecordProcessor]) -> Any:
+    def _build_logger(self, queues: Sequence[Queue[BatchLogRecordProcessor]]) -> Any:
         provider = LoggerProvider(resource=self._resource, shutdown_on_exit=False, log_record_limits=_LOG_LIMITS)
-        provider.add_log_record_processor(queue.processor)
+        for queue in queues:
+            provider.add_log_record_processor(queue.processor)
         return provider.get_logger(SCOPE, self._config.service_version)
 
 

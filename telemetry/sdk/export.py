@@ -1,66 +1,31 @@
-"""Exporters and queues of the SDK that count what they lose."""
+"""Exporters and queues of the SDK, as the environment names them."""
 
 from __future__ import annotations
 
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
-from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogRecordExportResult
-from opentelemetry.sdk.metrics.export import MetricExportResult, PeriodicExportingMetricReader
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from telemetry.environment import BATCH_SIZE, METRIC_INTERVAL_MS, QUEUE_SIZE, SPAN_DELAY_MS, number
+from telemetry.environment import (
+    BATCH_SIZE,
+    METRIC_INTERVAL_MS,
+    OTLP_GRPC,
+    OTLP_HTTP,
+    QUEUE_SIZE,
+    SPAN_DELAY_MS,
+    endpoint,
+    exporters,
+    number,
+)
+from telemetry.sdk.counting import CountingLogs, CountingMetrics, CountingSpans
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from opentelemetry.sdk._logs import ReadableLogRecord
-    from opentelemetry.sdk.metrics.export import MetricsData
-    from opentelemetry.sdk.trace import ReadableSpan
+    from collections.abc import Callable, Iterator, Mapping
 
     from telemetry.series import Drops
-
-
-class SpanExporter(OTLPSpanExporter):
-    def __init__(self, endpoint: str, drops: Drops) -> None:
-        super().__init__(endpoint=endpoint)
-        self._drops = drops
-
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        result = super().export(spans)
-        if result is not SpanExportResult.SUCCESS:
-            self._drops.count("traces", "export_failed", len(spans))
-        return result
-
-
-class LogExporter(OTLPLogExporter):
-    def __init__(self, endpoint: str, drops: Drops) -> None:
-        super().__init__(endpoint=endpoint)
-        self._drops = drops
-
-    def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
-        result = super().export(batch)
-        if result is not LogRecordExportResult.SUCCESS:
-            self._drops.count("logs", "export_failed", len(batch))
-        return result
-
-
-class MetricExporter(OTLPMetricExporter):
-    """A failed export counts once: the sums are cumulative, the next export carries them."""
-
-    def __init__(self, endpoint: str, drops: Drops) -> None:
-        super().__init__(endpoint=endpoint)
-        self._drops = drops
-
-    def export(
-        self, metrics_data: MetricsData, timeout_millis: float | None = 10_000, **kwargs: Any
-    ) -> MetricExportResult:
-        result = super().export(metrics_data, timeout_millis, **kwargs)
-        if result is not MetricExportResult.SUCCESS:
-            self._drops.count("metrics", "export_failed")
-        return result
 
 
 class _QueueCounts:
@@ -106,31 +71,55 @@ class Queue(Generic[P]):
             self._drops.count(self._signal, "shutdown", left)
 
 
-def span_queue(endpoint: str, environ: Mapping[str, str], drops: Drops) -> Queue[BatchSpanProcessor]:
-    size = number("OTEL_BSP_MAX_QUEUE_SIZE", QUEUE_SIZE, environ)
-    processor = BatchSpanProcessor(
-        SpanExporter(endpoint, drops),
-        max_queue_size=size,
-        schedule_delay_millis=number("OTEL_BSP_SCHEDULE_DELAY", SPAN_DELAY_MS, environ),
-        max_export_batch_size=min(size, number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", BATCH_SIZE, environ)),
-    )
-    return Queue(processor, "traces", drops)
+def span_queues(configured: str | None, environ: Mapping[str, str], drops: Drops) -> list[Queue[BatchSpanProcessor]]:
+    """One for each exporter; none where nothing is exported."""
+    return [
+        Queue(BatchSpanProcessor(CountingSpans(exporter, drops), **_sizes("BSP", environ)), "traces", drops)
+        for exporter in _exporters("traces", configured, environ)
+    ]
 
 
-def log_queue(endpoint: str, environ: Mapping[str, str], drops: Drops) -> Queue[BatchLogRecordProcessor]:
-    size = number("OTEL_BLRP_MAX_QUEUE_SIZE", QUEUE_SIZE, environ)
-    processor = BatchLogRecordProcessor(
-        LogExporter(endpoint, drops),
-        max_queue_size=size,
-        schedule_delay_millis=number("OTEL_BLRP_SCHEDULE_DELAY", SPAN_DELAY_MS, environ),
-        max_export_batch_size=min(size, number("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", BATCH_SIZE, environ)),
-    )
-    return Queue(processor, "logs", drops)
+def log_queues(
+    configured: str | None, environ: Mapping[str, str], drops: Drops
+) -> list[Queue[BatchLogRecordProcessor]]:
+    return [
+        Queue(BatchLogRecordProcessor(CountingLogs(exporter, drops), **_sizes("BLRP", environ)), "logs", drops)
+        for exporter in _exporters("logs", configured, environ)
+    ]
 
 
-def metric_reader(endpoint: str, environ: Mapping[str, str], drops: Drops) -> PeriodicExportingMetricReader:
-    return PeriodicExportingMetricReader(
-        MetricExporter(endpoint, drops),
-        export_interval_millis=number("OTEL_METRIC_EXPORT_INTERVAL", METRIC_INTERVAL_MS, environ),
-        export_timeout_millis=number("OTEL_METRIC_EXPORT_TIMEOUT", 30_000, environ),
-    )
+def metric_readers(configured: str | None, environ: Mapping[str, str], drops: Drops) -> list[MetricReader]:
+    return [
+        # Some bring a reader of their own: Prometheus's listens for scrapes.
+        exporter
+        if isinstance(exporter, MetricReader)
+        else PeriodicExportingMetricReader(
+            CountingMetrics(exporter, drops),
+            export_interval_millis=number("OTEL_METRIC_EXPORT_INTERVAL", METRIC_INTERVAL_MS, environ),
+            export_timeout_millis=number("OTEL_METRIC_EXPORT_TIMEOUT", 30_000, environ),
+        )
+        for exporter in _exporters("metrics", configured, environ)
+    ]
+
+
+def _exporters(signal: str, configured: str | None, environ: Mapping[str, str]) -> Iterator[Any]:
+    """Everything but their endpoints they read from the process's environment themselves."""
+    for name in exporters(signal, environ):
+        options = {}
+        if name in {OTLP_HTTP, OTLP_GRPC}:
+            url = endpoint(signal, configured, environ, name)
+            if url is None:
+                continue
+            options["endpoint"] = url
+        (entry,) = entry_points(group=f"opentelemetry_{signal}_exporter", name=name)
+        yield entry.load()(**options)
+
+
+def _sizes(family: str, environ: Mapping[str, str]) -> dict[str, Any]:
+    """Of a batch processor, from `OTEL_<family>_*`."""
+    size = number(f"OTEL_{family}_MAX_QUEUE_SIZE", QUEUE_SIZE, environ)
+    return {
+        "max_queue_size": size,
+        "schedule_delay_millis": number(f"OTEL_{family}_SCHEDULE_DELAY", SPAN_DELAY_MS, environ),
+        "max_export_batch_size": min(size, number(f"OTEL_{family}_MAX_EXPORT_BATCH_SIZE", BATCH_SIZE, environ)),
+    }

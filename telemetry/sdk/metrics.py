@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.metrics import Observation
 from opentelemetry.sdk.metrics import MeterProvider, TraceBasedExemplarFilter
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricReader, PeriodicExportingMetricReader
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricReader
 from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation, View
 
 from telemetry import conventions as c
@@ -16,7 +16,7 @@ from telemetry.sdk.points import sample
 from telemetry.series import Series
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from opentelemetry.metrics import CallbackOptions
     from opentelemetry.sdk.metrics.export import Metric
@@ -39,17 +39,14 @@ class SdkMetrics:
         resource: Resource,
         drops: Drops,
         holder: Holder[Any],
-        exporting: PeriodicExportingMetricReader | None,
+        exporting: Sequence[MetricReader],
     ) -> None:
         self.series = Series(config, drops)
         self._drops = drops
         self._exposed = InMemoryMetricReader()
         self._target = {key: str(value) for key, value in resource.attributes.items()}
-        readers: list[MetricReader] = [self._exposed]
-        if exporting is not None:
-            readers.append(exporting)
         self._provider = MeterProvider(
-            metric_readers=readers,
+            metric_readers=[self._exposed, *exporting],
             resource=resource,
             # Named, for the environment could switch it off or on for spans that nobody keeps.
             exemplar_filter=TraceBasedExemplarFilter(),

@@ -195,6 +195,20 @@ def test_a_wrong_configuration_stops_the_start_with_the_nearest_right_key(instal
     assert done.stderr == "fillpath: configuration key `server.prot` is not known; did you mean port?\n"
 
 
+@pytest.mark.parametrize(
+    ("exporter", "said"),
+    [("otlp", '"level":"info".*"telemetry engine: lean"'), ("console", '"level":"warning".*sdk, because of OTEL')],
+)
+def test_the_start_says_in_one_line_which_telemetry_engine_runs_and_why(installation, exporter, said):
+    installation.environ["OTEL_TRACES_EXPORTER"] = exporter
+    with installation.serving() as running:
+        pass
+    lines = [line for line in running.errors.splitlines() if "telemetry engine" in line]
+
+    assert len(lines) == 1
+    assert re.search(said, lines[0])
+
+
 def test_a_second_service_on_the_same_journal_is_refused_in_one_line(service):
     done = service.fillpath("serve", **{k: v for k, v in on_free_ports().items() if k.startswith("FILLPATH_")})
 

@@ -160,3 +160,22 @@ def test_missing_and_present_api_keys_are_told_without_their_values(tmp_path, ca
     assert "api_key present" in told
     assert "exchange-b" in told
     assert "very-secret" not in told
+
+
+@pytest.mark.parametrize(
+    ("environ", "status", "said"),
+    [
+        ({}, 0, "engine lean"),
+        ({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, 0, "engine sdk, because of OTEL_EXPORTER_OTLP_PROTOCOL=grpc"),
+        ({"FILLPATH_TELEMETRY_ENGINE": "off"}, 0, "engine off"),
+        ({"OTEL_TRACES_EXPORTER": "zipkin"}, 1, "no installed package offers"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4317"}, 1, "expected http://host:4318"),
+    ],
+)
+def test_the_engine_of_telemetry_is_told_with_its_reason(folder, capsys, monkeypatch, environ, status, said):
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+
+    assert run(["check", "--json"]) == status
+
+    assert said in capsys.readouterr().out

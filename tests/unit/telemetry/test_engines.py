@@ -1,10 +1,9 @@
-"""Which engine runs, what the environment may change, and what the engine that is off still does."""
+"""What the environment may change of an engine, and what the engine that is off still does."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -13,22 +12,8 @@ from telemetry import environment
 from telemetry.config import TelemetryConfig
 from telemetry.facade import LogEntry, RebuiltSpan, SpanContext, Telemetry
 from telemetry.off import OffTelemetry
-from telemetry.sdk import SdkTelemetry
-from telemetry.setup import build_telemetry
 
 CALLER = SpanContext("a" * 32, "b" * 16)
-
-
-def test_the_settings_choose_the_engine(config: TelemetryConfig) -> None:
-    engine = build_telemetry(config, {})
-    engine.close(5)
-
-    assert isinstance(engine, SdkTelemetry)
-    assert isinstance(build_telemetry(replace(config, engine="off"), {}), OffTelemetry)
-
-
-def test_the_environment_can_switch_telemetry_off(config: TelemetryConfig) -> None:
-    assert isinstance(build_telemetry(config, {"OTEL_SDK_DISABLED": " TRUE "}), OffTelemetry)
 
 
 def test_no_sampler_of_the_environment_drops_an_order(
@@ -59,21 +44,6 @@ def test_the_resource_takes_the_environments_words(
     engine.close(5)
 
 
-@pytest.mark.parametrize(
-    ("environ", "configured", "url"),
-    [
-        ({}, None, None),
-        ({}, "http://c:4318", "http://c:4318/v1/traces"),
-        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "https://e/otlp/"}, "http://c:4318", "https://e/otlp/v1/traces"),
-        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://t:1/x"}, None, "http://t:1/x"),
-        ({"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://m:1/x"}, None, None),
-        ({"OTEL_TRACES_EXPORTER": "none"}, "http://c:4318", None),
-    ],
-)
-def test_the_endpoint_is_found(environ: dict[str, str], configured: str | None, url: str | None) -> None:
-    assert environment.endpoint("traces", configured, environ) == url
-
-
 def test_a_wrong_endpoint_is_refused_without_showing_it(
     config: TelemetryConfig, engine_class: Callable[..., Telemetry]
 ) -> None:
@@ -87,12 +57,6 @@ def test_a_wrong_endpoint_is_refused_without_showing_it(
 def test_numbers_of_the_environment_are_checked(text: str, number: int) -> None:
     assert environment.number("N", 7, {"N": text}) == number
     assert environment.number("N", 7, {}) == 7
-
-
-def test_each_variable_is_listed_once() -> None:
-    names = [variable.name for variable in (*environment.SUPPORTED, *environment.IGNORED)]
-
-    assert len(names) == len(set(names))
 
 
 def test_the_engine_that_is_off_still_makes_ids(config: TelemetryConfig) -> None:

@@ -57,7 +57,7 @@ def sdk_engine(preference: str, monkeypatch: Any) -> Engine:
             assert data is not None
             return encode_metrics(data).SerializeToString()
 
-        return SdkMetrics(CONFIG, RESOURCE, drops, holder, reader), collect  # type: ignore[arg-type]
+        return SdkMetrics(CONFIG, RESOURCE, drops, holder, [reader]), collect
 
     return Engine(build)
 

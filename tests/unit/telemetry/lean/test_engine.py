@@ -179,9 +179,9 @@ def test_both_engines_log_the_same(entry: LogEntry) -> None:
         assert trace.get_current_span().get_span_context().trace_flags == 3
     lean.close(5)
 
-    expected = encode_logs(list(reversed(sdk._logs._inner._queue)))
+    expected = encode_logs(list(reversed(sdk._logs[0]._inner._queue)))
     assert ExportLogsServiceRequest.FromString(b"".join(sink.bodies)) == expected
-    sdk._logs._inner._queue.clear()
+    sdk._logs[0]._inner._queue.clear()
     sdk.close(0.01)
 
 
