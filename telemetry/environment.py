@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
@@ -71,8 +72,8 @@ def check(selection: Selection, configured: str | None, environ: Mapping[str, st
         for name in exporters(signal, environ):
             if name in {OTLP_HTTP, OTLP_GRPC}:
                 endpoint(signal, configured, environ, name)
-            if not entry_points(group=f"opentelemetry_{signal}_exporter", name=name):
-                raise ValueError(_missing(name, signal))
+            if entry_of(signal, name) is None:
+                raise ValueError(missing(signal, name))
 
 
 def _beyond_lean(environ: Mapping[str, str]) -> Iterator[str]:
@@ -106,6 +107,12 @@ def exporters(signal: str, environ: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+@cache
+def entry_of(signal: str, name: str) -> EntryPoint | None:
+    """Where an exporter is found; looked up once, because it reads what every installed package offers."""
+    return next(iter(entry_points(group=f"opentelemetry_{signal}_exporter", name=name)), None)
+
+
 def _exporter_names(signal: str, environ: Mapping[str, str]) -> list[str]:
     names = [name.strip().lower() for name in environ.get(f"OTEL_{signal.upper()}_EXPORTER", "").split(",")]
     names = [name for name in names if name] or ["otlp"]
@@ -120,7 +127,8 @@ def _protocol(signal: str, environ: Mapping[str, str]) -> tuple[str, str]:
     return variable, environ.get(variable, "").strip().lower()
 
 
-def _missing(name: str, signal: str) -> str:
+def missing(signal: str, name: str) -> str:
+    """What to say where no installed package offers an exporter."""
     if name == OTLP_GRPC:
         return (
             f"{signal} are to be exported by gRPC, and the package opentelemetry-exporter-otlp-proto-grpc is not "

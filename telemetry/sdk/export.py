@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
@@ -17,7 +16,9 @@ from telemetry.environment import (
     QUEUE_SIZE,
     SPAN_DELAY_MS,
     endpoint,
+    entry_of,
     exporters,
+    missing,
     number,
 )
 from telemetry.sdk.counting import CountingLogs, CountingMetrics, CountingSpans
@@ -111,7 +112,9 @@ def _exporters(signal: str, configured: str | None, environ: Mapping[str, str]) 
             if url is None:
                 continue
             options["endpoint"] = url
-        (entry,) = entry_points(group=f"opentelemetry_{signal}_exporter", name=name)
+        entry = entry_of(signal, name)
+        if entry is None:
+            raise ValueError(missing(signal, name))
         yield entry.load()(**options)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Literal, Self
@@ -138,13 +138,16 @@ def engine(
     presets: Sequence[Preset] = (),
     *,
     exported: Collection[str] = ("traces", "logs"),
+    environ: Mapping[str, str] | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[tuple[Telemetry, Sink]]:
-    """One engine as the service has it, closed after the block; `exported` are signals.
+    """One engine as the service has it, closed after the block; `exported` are signals, `environ` more variables.
 
     Metrics are exported by the interval and not by the order: they are left out unless they are asked for.
     """
     sink = Sink()
-    telemetry = _build(name, replace(config, otlp_endpoint=_NOWHERE), sink, exported)
+    variables = _ENVIRON | dict(environ or {})
+    telemetry = _build(name, replace(config, otlp_endpoint=_NOWHERE), sink, exported, variables, clock)
     for instrument, values in presets:
         telemetry.preset(instrument, **values)
     with patch.object(otlp_http._OTLPHTTPClient, "export", _export_to(sink)):  # noqa: SLF001 - where requests leave it
@@ -163,11 +166,18 @@ def empty(telemetry: Telemetry) -> None:
         time.sleep(_LOOK_EVERY_S)
 
 
-def _build(name: Measurable, config: TelemetryConfig, sink: Sink, exported: Collection[str]) -> Telemetry:
+def _build(
+    name: Measurable,
+    config: TelemetryConfig,
+    sink: Sink,
+    exported: Collection[str],
+    environ: dict[str, str],
+    clock: Callable[[], float],
+) -> Telemetry:
     if name == "lean":
-        return LeanTelemetry(config, _ENVIRON, senders={signal: _Sends(sink.requests[signal]) for signal in exported})
+        return LeanTelemetry(config, environ, clock, {signal: _Sends(sink.requests[signal]) for signal in exported})
     off = {f"OTEL_{signal.upper()}_EXPORTER": "none" for signal in _SIGNALS if signal not in exported}
-    return SdkTelemetry(config, _ENVIRON | off)
+    return SdkTelemetry(config, environ | off, clock)
 
 
 def _export_to(sink: Sink) -> Any:

@@ -102,7 +102,7 @@ def test_what_no_engine_can_do_stops_the_start_and_says_why(
 def test_grpc_without_its_package_stops_the_start_and_names_it(
     config: TelemetryConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(environment, "entry_points", lambda **_: [])
+    monkeypatch.setattr(environment, "entry_of", lambda _signal, name: None if name == OTLP_GRPC else object())
 
     with pytest.raises(ValueError, match="opentelemetry-exporter-otlp-proto-grpc is not installed; install"):
         build_telemetry(config, {PROTOCOL: "grpc"})

@@ -14,23 +14,14 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
+from scripts.lib.judge.values import CONFIG
 from telemetry import conventions as c
-from telemetry.config import TelemetryConfig
 from telemetry.holding import Holder
 from telemetry.lean.metrics import LeanMetrics
 from telemetry.lean.temporality import VARIABLE
 from telemetry.sdk.metrics import SdkMetrics
 from telemetry.series import Drops
 
-CONFIG = TelemetryConfig(
-    service_version="1.2.3",
-    instance_id="one",
-    sources=("tv", "signed"),
-    exchanges=("paper", "krakén"),
-    accounts=("main",),
-    symbols=("BTC/USDT",),
-    sender_addresses=("52.89.214.238", "10.0.0.0/8"),
-)
 RESOURCE = Resource(
     {"service.name": "fillpath", "n": 7, "ratio": 0.5, "on": True, "list": ["a", "ü"], "text": "größe"},
     schema_url="https://opentelemetry.io/schemas/1.30.0",

@@ -14,8 +14,6 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
@@ -122,37 +120,6 @@ def through_the_api(engine: Telemetry) -> None:
 
 def test_the_api_and_the_facade_may_meet_on_one_span(monkeypatch: pytest.MonkeyPatch) -> None:
     both(monkeypatch, through_the_api)
-
-
-plain = st.one_of(
-    st.text(st.characters(), max_size=12), st.booleans(), st.integers(), st.floats(), st.decimals(), st.none()
-)
-given_attributes = st.dictionaries(st.text(min_size=1, max_size=8), plain, max_size=8)
-steps = st.lists(
-    st.one_of(
-        st.tuples(st.just("set"), given_attributes),
-        st.tuples(st.just("event"), st.text(max_size=5), given_attributes),
-        st.tuples(st.just("fail"), st.text(max_size=5), st.text(max_size=5)),
-    ),
-    max_size=6,
-)
-
-
-@given(attributes=given_attributes, steps=steps, client=st.booleans(), nested=st.booleans())
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_attributes_come_out_alike(
-    monkeypatch: pytest.MonkeyPatch, attributes: dict[str, Any], steps: list[Any], client: bool, nested: bool
-) -> None:
-    def operate(engine: Telemetry) -> None:
-        with engine.span("outer", attributes, client=client) as span:
-            for name, *arguments in steps:
-                getattr(span, name)(*arguments)
-            if nested:
-                with engine.span("inner", attributes):
-                    pass
-
-    with monkeypatch.context() as patch:
-        both(patch, operate)
 
 
 ENTRIES = [

@@ -8,88 +8,10 @@ from math import inf, nan, nextafter
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from telemetry import conventions as c
 from tests.unit.telemetry.lean.metric_pair import Pair, inside, metrics, named, points
-
-HISTOGRAMS = [i for i in c.INSTRUMENTS if isinstance(i, c.Histogram)]
-COUNTERS = [i for i in c.INSTRUMENTS if isinstance(i, c.Counter | c.UpDownCounter)]
-GAUGES = [i for i in c.INSTRUMENTS if isinstance(i, c.Gauge)]
-# The values of every bounded label: own, other, in a network, beyond the places, none at all, no UTF-8.
-OUTSIDE = ["BTC/USDT", "ETH/USDT", "other", "", "x\ud800", "10.1.2.3", "52.89.214.238", "2001:db8::1", "198.51.100.7"]
-
-
-def known(label: c.Label) -> list[str]:
-    values = {"source": ("tv", "signed"), "exchange": ("paper", "krakén"), "account": ("main",), "version": ("1.2.3",)}
-    own = values[label.configured.value] if label.configured else ()
-    return [*own, *label.values] if label.bounded is None else OUTSIDE
-
-
-@st.composite
-def labels(draw: st.DrawFn, instrument: c.Instrument) -> dict[str, Any]:
-    chosen: dict[str, Any] = {label.name: draw(st.sampled_from(known(label))) for label in instrument.labels}
-    if draw(st.integers(0, 9)) == 0:
-        wrong = st.sampled_from(["nobody", "", 1, None, [], True])
-        chosen[draw(st.sampled_from([*chosen, "more"]))] = draw(wrong)
-    names = draw(st.permutations(sorted(chosen)))
-    return {name: chosen[name] for name in names}
-
-
-numbers = st.one_of(
-    st.integers(0, 5),
-    st.floats(0, 100),
-    st.decimals(0, 10, places=3),
-    st.sampled_from([-1, -0.0, 0.1, 1e18, 2e18, 10**400, 2**60, inf, nan, -2.5, True, None, "1", Decimal("sNaN")]),
-)
-
-
-@st.composite
-def operation(draw: st.DrawFn) -> tuple[Any, ...]:
-    kind = draw(st.sampled_from(["add", "add", "record", "record", "record", "set", "trace", "collect"]))
-    trace_id = draw(st.integers(1, 4))
-    if kind == "add":
-        counter = draw(st.sampled_from(COUNTERS))
-        return kind, counter, draw(numbers), draw(labels(counter))
-    if kind == "set":
-        gauge = draw(st.sampled_from(GAUGES))
-        return kind, gauge, draw(numbers), draw(labels(gauge))
-    if kind == "record":
-        histogram = draw(st.sampled_from(HISTOGRAMS[:4]))
-        edges = st.sampled_from([near for edge in histogram.buckets for near in (edge, nextafter(edge, inf))])
-        return kind, histogram, draw(st.one_of(numbers, edges)), draw(labels(histogram)), draw(st.integers(0, 4))
-    if kind == "trace":
-        return draw(st.sampled_from(["open", "keep", "close"])), trace_id
-    return (kind,)
-
-
-def apply(pair: Pair, kind: str, *arguments: Any) -> None:
-    if kind == "record":
-        *record, trace_id = arguments
-        with inside(trace_id) if trace_id else inside(9, sampled=False):
-            pair.record(*record)
-    elif kind == "collect":
-        sdk, lean = pair.collected()
-        assert lean == sdk
-    else:
-        getattr(pair, kind)(*arguments)
-
-
-@pytest.mark.parametrize("preference", ["cumulative", "delta", "lowmemory"])
-@given(operations=st.lists(operation(), max_size=25))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_operations_are_told_as_the_sdk_tells_them(
-    preference: str, operations: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pair = Pair(preference, monkeypatch)
-
-    for one in [*operations, ("collect",), ("collect",)]:
-        apply(pair, *one)
-
-    sdk, lean = (engine.drops.snapshot() for engine in pair.engines)
-    assert lean == sdk
 
 
 @pytest.fixture(params=["cumulative", "delta", "lowmemory"])

@@ -1,4 +1,4 @@
-"""Attributes of every kind, limits and any mixture of operations come out as the SDK's."""
+"""Attributes of every kind and limits come out as the SDK's."""
 
 from __future__ import annotations
 
@@ -11,18 +11,10 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from opentelemetry import trace
 from opentelemetry.sdk.trace import SpanLimits
-from opentelemetry.trace import (
-    Link,
-    SpanContext,
-    SpanKind,
-    StatusCode,
-)
+from opentelemetry.trace import Link
 
-from tests.unit.telemetry.lean.span_pair import HUGE, LOCAL, REMOTE, UNSAMPLED, Pair, first, inside
+from tests.unit.telemetry.lean.span_pair import HUGE, LOCAL, REMOTE, UNSAMPLED, Pair, first
 
 
 @pytest.fixture(autouse=True)
@@ -176,51 +168,3 @@ def test_what_cannot_be_read_is_left_out_and_nothing_is_raised(pair: Pair) -> No
     span.end()
 
     assert dict(pair.lean_spans[0].attributes) == {"c": 1}
-
-
-values = st.recursive(
-    st.one_of(
-        st.none(),
-        st.booleans(),
-        st.integers(-(2**65), 2**65),
-        st.floats(),
-        st.text(st.characters(), max_size=20),
-        st.binary(max_size=5),
-    ),
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=4), inner, max_size=3)),
-    max_leaves=8,
-)
-attributes = st.dictionaries(st.text(max_size=6), values, max_size=6)
-operations = st.one_of(
-    st.tuples(st.just("set_attribute"), st.text(max_size=6), values),
-    st.tuples(st.just("set_attributes"), attributes),
-    st.tuples(st.just("add_event"), st.text(max_size=6), attributes, st.integers(0, 2**63)),
-    st.tuples(st.just("add_link"), st.sampled_from([LOCAL, REMOTE, trace.INVALID_SPAN_CONTEXT]), attributes),
-    st.tuples(st.just("update_name"), st.text(max_size=6)),
-    st.tuples(st.just("set_status"), st.sampled_from(StatusCode), st.text(max_size=6)),
-    st.tuples(st.just("end"), st.integers(0, 2**63)),
-)
-
-
-@given(
-    kind=st.sampled_from(SpanKind),
-    parent=st.sampled_from([None, LOCAL, REMOTE, UNSAMPLED]),
-    start=attributes,
-    steps=st.lists(operations, max_size=12),
-    limit=st.sampled_from([128, 2]),
-)
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_operations_come_out_alike(
-    kind: SpanKind, parent: SpanContext | None, start: dict[str, Any], steps: list[tuple[Any, ...]], limit: int
-) -> None:
-    pair = Pair(limits=SpanLimits(limit, limit, limit, max_attribute_length=8))
-
-    def operate(tracer: Any) -> None:
-        context = None if parent is None else inside(parent)
-        span = tracer.start_span("x", context, kind, start, start_time=1)
-        for name, *arguments in steps:
-            getattr(span, name)(*arguments)
-        if span.is_recording():
-            span.end(2)
-
-    pair.run(operate)

@@ -1,0 +1,350 @@
+"""Programs of the facade, and both whole engines that play them: spans, metrics, log lines, exemplars, forks."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pickle
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple
+from unittest.mock import patch
+from urllib.parse import quote
+
+from hypothesis import strategies as st
+
+from scripts.lib.bench.engines import CLOSE_WITHIN_S, Sink, engine
+from scripts.lib.judge import canonical
+from scripts.lib.judge.together import WAYS, Way, all_of, run
+from scripts.lib.judge.values import (
+    CONFIG,
+    COUNTERS,
+    GAUGES,
+    HISTOGRAMS,
+    attributes,
+    edges,
+    labels,
+    names,
+    numbers,
+    own_attributes,
+)
+from telemetry.environment import SIGNALS
+from telemetry.facade import LogEntry, SpanContext, Telemetry
+
+_CALLER = SpanContext("a" * 32, "b" * 16)
+_CONTEXTS = [_CALLER, SpanContext("c" * 32, "d" * 16), SpanContext("no", "id"), SpanContext("0" * 32, "0" * 16)]
+_TRACEPARENTS = [
+    None,
+    f"00-{_CALLER.trace_id}-{_CALLER.span_id}-01",
+    f"00-{_CALLER.trace_id}-{_CALLER.span_id}-00",
+    "nonsense",
+]
+_PREFERENCE = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"
+_CHILD_WITHIN_S = 60
+
+
+class Block(NamedTuple):
+    """One span of the facade; `steps` on it, and blocks below it, side by side where `together` is set."""
+
+    what: str
+    name: str
+    given: dict[str, Any]
+    traceparent: str | None
+    trust: bool
+    parent: SpanContext | None
+    links: list[SpanContext]
+    steps: list[tuple[Any, ...]]
+    below: list[Any]
+    together: bool
+    error: str
+
+
+class Program(NamedTuple):
+    """`steps` come before and after the blocks; `forked` is what a forked child does after all.
+
+    Metrics are exported only where `metrics` is set: collecting all instruments takes the SDK longer than all the rest.
+    """
+
+    preference: str
+    resource: dict[str, str]
+    way: Way
+    blocks: list[Block]
+    steps: list[list[tuple[Any, ...]]]
+    forked: list[Block]
+    metrics: bool
+
+
+@st.composite
+def _metric_step(draw: st.DrawFn) -> tuple[Any, ...]:
+    kind = draw(st.sampled_from(["add", "record", "record", "gauge"]))
+    if kind == "add":
+        counter = draw(st.sampled_from(COUNTERS))
+        return kind, counter, draw(numbers), draw(labels(counter))
+    if kind == "gauge":
+        gauge = draw(st.sampled_from(GAUGES))
+        return kind, gauge, draw(numbers), draw(labels(gauge))
+    histogram = draw(st.sampled_from(HISTOGRAMS))
+    return kind, histogram, draw(st.one_of(numbers, edges(histogram))), draw(labels(histogram))
+
+
+@st.composite
+def _preset(draw: st.DrawFn) -> tuple[Any, ...]:
+    counter = draw(st.sampled_from(COUNTERS))
+    return "preset", counter, {name: [value] for name, value in draw(labels(counter)).items() if isinstance(value, str)}
+
+
+_entries = st.builds(
+    LogEntry,
+    time_ns=st.integers(0, 2**63),
+    severity=st.integers(0, 60),
+    severity_text=st.sampled_from(["", "INFO", "WARNING", "ä"]),
+    message=names,
+    attributes=attributes,
+)
+_steps = st.one_of(
+    st.tuples(st.just("set"), own_attributes),
+    st.tuples(st.just("event"), names, own_attributes),
+    st.tuples(st.just("fail"), st.text(max_size=6), names),
+    st.tuples(st.just("link"), st.sampled_from(_CONTEXTS)),
+    st.tuples(st.just("keep")),
+    st.tuples(st.just("log"), _entries),
+    _metric_step(),
+)
+
+
+def _blocks(below: st.SearchStrategy[list[Block]]) -> st.SearchStrategy[list[Block]]:
+    block = st.builds(
+        Block,
+        what=st.sampled_from(["request", "span", "span", "client"]),
+        name=names,
+        given=own_attributes,
+        traceparent=st.sampled_from(_TRACEPARENTS),
+        trust=st.booleans(),
+        parent=st.sampled_from([None, None, None, *_CONTEXTS]),
+        links=st.lists(st.sampled_from(_CONTEXTS), max_size=2),
+        steps=st.lists(_steps, max_size=5),
+        below=below,
+        together=st.booleans(),
+        error=st.sampled_from(["", "", "ValueError", "KeyError", "CancelledError", "KeyboardInterrupt"]),
+    )
+    return st.lists(block, max_size=2)
+
+
+programs = st.builds(
+    Program,
+    preference=st.sampled_from(["cumulative", "delta", "lowmemory", "nonsense"]),
+    resource=st.dictionaries(st.sampled_from(["team", "größe", "service.name", "n"]), st.text(max_size=6), max_size=2),
+    way=st.sampled_from(WAYS),
+    blocks=_blocks(_blocks(_blocks(st.just([])))),
+    steps=st.lists(
+        st.lists(
+            st.one_of(_metric_step(), _preset(), st.just(("collect",)), st.tuples(st.just("log"), _entries)), max_size=4
+        ),
+        max_size=4,
+    ),
+    forked=st.one_of(st.just([]), st.just([]), st.just([]), _blocks(st.just([]))),
+    metrics=st.sampled_from([True, False, False]),
+)
+
+
+class Exported(NamedTuple):
+    """What an engine sent, and its ids by place."""
+
+    requests: dict[str, list[bytes]]
+    seen: dict[bytes, bytes]
+
+
+class Play:
+    """One whole engine's run of a program."""
+
+    def __init__(self, telemetry: Telemetry, sink: Sink, program: Program) -> None:
+        self._telemetry = telemetry
+        self._sink = sink
+        self._program = program
+        self._exact = program.way == "in turn"
+        self.seen: dict[bytes, bytes] = {}
+
+    def all(self) -> Exported | None:
+        """The main process's part; what a forked child exported, None where there was none."""
+        for number, steps in enumerate(self._program.steps or [[]]):
+            for name, *arguments in steps:
+                self._step(name, arguments)
+            self._run(self._program.blocks if number == 0 else [], "")
+        return self._in_a_child() if self._program.forked else None
+
+    def _run(self, blocks: list[Block], path: str) -> None:
+        run(self._program.way, lambda: self._several(blocks, path, together=True))
+
+    async def _several(self, blocks: list[Block], path: str, *, together: bool) -> None:
+        parts = [self._part(block, f"{path}/{number}") for number, block in enumerate(blocks)]
+        await all_of(self._program.way if together else "in turn", parts)
+
+    def _part(self, block: Block, path: str) -> Any:
+        async def part() -> None:
+            with suppress(ValueError, KeyError, asyncio.CancelledError, _Interrupted):
+                await self._one(block, path)
+
+        return part
+
+    async def _one(self, block: Block, path: str) -> None:
+        telemetry = self._telemetry
+        if block.what == "request":
+            made: Any = telemetry.request(block.name, block.given, traceparent=block.traceparent, trust=block.trust)
+        else:
+            made = telemetry.span(
+                block.name, block.given, parent=block.parent, links=block.links, client=block.what == "client"
+            )
+        with made as span:
+            context = span.context
+            if context.trace_id != _CALLER.trace_id:
+                self.seen.setdefault(bytes.fromhex(context.trace_id), canonical.stand_in(path, 16))
+            self.seen[bytes.fromhex(context.span_id)] = canonical.stand_in(path, 8)
+            if not self._exact and block.what == "request":
+                # Which undecided ones are kept depends on who is first.
+                span.keep()
+            await self._inside(span, block, path)
+
+    async def _inside(self, span: Any, block: Block, path: str) -> None:
+        half = len(block.steps) // 2
+        for name, *arguments in block.steps[:half]:
+            self._step_in(span, name, arguments)
+            await asyncio.sleep(0)
+        await self._several(block.below, path, together=block.together)
+        for name, *arguments in block.steps[half:]:
+            self._step_in(span, name, arguments)
+            await asyncio.sleep(0)
+        if block.error:
+            raise _RAISED[block.error]("ä token=hunter2 broken")
+
+    def _step_in(self, span: Any, name: str, arguments: list[Any]) -> None:
+        if name in {"add", "record", "gauge", "log"}:
+            if self._exact or name == "log":
+                # Side by side the order of sums and of exemplars is nobody's.
+                self._step(name, arguments)
+        elif name != "keep" or hasattr(span, "keep"):
+            getattr(span, name)(*arguments)
+
+    def _step(self, name: str, arguments: list[Any]) -> None:
+        if name == "collect":
+            self.collect()
+        elif name == "log":
+            self._telemetry.log(arguments[0])
+        elif name == "preset":
+            self._telemetry.preset(arguments[0], **arguments[1])
+        else:
+            instrument, value, its = arguments
+            record: Any = {"add": self._telemetry.add, "record": self._telemetry.record, "gauge": self._telemetry.set}[
+                name
+            ]
+            record(instrument, value, **its)
+
+    def collect(self) -> None:
+        """Export metrics now, as their interval does."""
+        if not self._program.metrics:
+            return
+        metrics: Any = self._telemetry._metrics  # type: ignore[attr-defined]  # noqa: SLF001 - nothing else does it
+        if hasattr(metrics, "_export"):
+            metrics._export.export()  # noqa: SLF001 - as above
+        else:
+            metrics._provider.force_flush()  # noqa: SLF001 - as above
+
+    def _in_a_child(self) -> Exported:
+        """Fork; the child plays its blocks with what it inherited, exports and ends."""
+        read, write = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                os.close(read)
+                signal.alarm(_CHILD_WITHIN_S)
+                before = {kind: len(self._sink.requests[kind]) for kind in SIGNALS}
+                self._run(self._program.forked, "child")
+                self._telemetry.close(CLOSE_WITHIN_S)
+                requests = {kind: self._sink.requests[kind][before[kind] :] for kind in SIGNALS}
+                with os.fdopen(write, "wb") as pipe:
+                    pickle.dump(Exported(requests, self.seen), pipe)
+            finally:
+                os._exit(0)
+        os.close(write)
+        with os.fdopen(read, "rb") as pipe:
+            said = pipe.read()
+        os.waitpid(child, 0)
+        assert said, "a forked child did not come to its end"
+        told: Exported = pickle.loads(said)  # noqa: S301 - written by our own child
+        return told
+
+
+class _Interrupted(KeyboardInterrupt):
+    """As KeyboardInterrupt, and never mistaken for the one of whoever watches."""
+
+
+_RAISED: dict[str, type[BaseException]] = {
+    "ValueError": ValueError,
+    "KeyError": KeyError,
+    "CancelledError": asyncio.CancelledError,
+    "KeyboardInterrupt": _Interrupted,
+}
+
+
+def judge(program: Program) -> int:
+    """Play it to both engines; the spans, records and points compared. Raises AssertionError where they differ."""
+    (sdk, sdk_child), (lean, lean_child) = (_exported(name, program) for name in ("sdk", "lean"))
+    compared = _compare(sdk, lean, program, forked=False)
+    if sdk_child is not None and lean_child is not None:
+        compared += _compare(sdk_child, lean_child, program, forked=True)
+    return compared
+
+
+def _exported(name: Any, program: Program) -> tuple[Exported, Exported | None]:
+    with (
+        _environment(program),
+        engine(
+            name,
+            CONFIG,
+            exported=SIGNALS if program.metrics else ("traces", "logs"),
+            environ={_PREFERENCE: program.preference},
+            clock=lambda: 0.0,
+        ) as (
+            telemetry,
+            sink,
+        ),
+    ):
+        play = Play(telemetry, sink, program)
+        child = play.all()
+    return Exported(dict(sink.requests), play.seen), child
+
+
+@contextmanager
+def _environment(program: Program) -> Iterator[None]:
+    """Both engines read the resource from the process's environment, the SDK's exporter its preference."""
+    text = ",".join(f"{quote(key)}={quote(value)}" for key, value in program.resource.items())
+    with patch.dict(os.environ, {"OTEL_RESOURCE_ATTRIBUTES": text, _PREFERENCE: program.preference}):
+        yield
+
+
+def _compare(sdk: Exported, lean: Exported, program: Program, *, forked: bool) -> int:
+    ordered = program.way == "in turn"
+    count = 0
+    instances: set[str] = set()
+    for kind, decode, resources in (
+        ("traces", canonical.traces, "resource_spans"),
+        ("logs", canonical.logs, "resource_logs"),
+    ):
+        expected, found = (decode(one.requests.get(kind, []), one.seen, ordered=ordered) for one in (sdk, lean))
+        if forked:
+            canonical.without_instance(expected, resources)
+            instances.update(canonical.without_instance(found, resources))
+        canonical.equal(expected, found, kind)
+        count += canonical.size(found, resources)
+    in_sdk, in_lean = (canonical.metrics(one.requests.get("metrics", []), one.seen) for one in (sdk, lean))
+    assert len(in_sdk) == len(in_lean), (
+        f"{len(in_sdk)} exports of metrics by the SDK, {len(in_lean)} by the lean engine"
+    )
+    for expected, found in zip(in_sdk, in_lean, strict=True):
+        if forked:
+            canonical.without_instance(expected, "resource_metrics")
+            instances.update(canonical.without_instance(found, "resource_metrics"))
+        canonical.equal(expected, found, "metrics")
+        count += canonical.size(found, "resource_metrics")
+    assert not forked or (len(instances) == 1 and CONFIG.instance_id not in instances), f"instance ids: {instances}"
+    return count
