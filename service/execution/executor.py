@@ -6,11 +6,11 @@ disk before the first byte leaves. What is not proven is handed to the reconcile
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Mapping
 from decimal import Decimal
 
+from service.bounded import within
 from service.clock import Clock
 from service.core.orders import Action, Order, OrderStatus
 from service.core.outcomes import Accepted, NotExecuted, Outcome, Refused, RejectReason
@@ -134,8 +134,8 @@ class Executor:
     async def _take_slot(self, live: LiveOrder, calls: ExchangeCalls) -> None:
         """Wait for the exchange's limit, but not beyond the order's age: the checks then see that it is too old."""
         try:
-            async with asyncio.timeout(self._checks.seconds_left(live)):
-                await calls.slot(live.order.account, Priority.ORDER, attributes.identity(live.order))
+            slot = calls.slot(live.order.account, Priority.ORDER, attributes.identity(live.order))
+            await within(self._checks.seconds_left(live), slot)
         except TimeoutError:
             log.warning("no request may be sent to %s for now", calls.name, extra={"order_id": live.order.id})
 

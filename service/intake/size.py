@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-
+from service.bounded import within
 from service.core.refusals import DenialReason, Refusal
 from service.intake.request import Intake
 from telemetry import conventions as c
@@ -23,8 +22,7 @@ class ReadBody:
         if declared.isdigit() and (len(declared) > len(str(self._max_bytes)) or int(declared) > self._max_bytes):
             raise self._too_large()
         try:
-            async with asyncio.timeout(self._timeout):
-                intake.body = await self._read(intake)
+            intake.body = await within(self._timeout, self._read(intake))
         except TimeoutError:
             raise Refusal(
                 DenialReason.BODY_TIMEOUT, f"the body did not arrive within {self._timeout:g} s; send it at once"
