@@ -132,6 +132,11 @@ class Telemetry(Protocol):
         """Report 0 for every combination of these label values from now on."""
         ...
 
+    @property
+    def exports_logs(self) -> bool:
+        """Whether `log` does anything."""
+        ...
+
     def log(self, entry: LogEntry) -> None:
         """Export one log record with the current span's ids; nothing happens without an endpoint."""
         ...

@@ -111,6 +111,10 @@ class OffTelemetry:
     def preset(self, instrument: Counter | UpDownCounter | Gauge, **values: Sequence[str]) -> None:
         """Nothing."""
 
+    @property
+    def exports_logs(self) -> bool:
+        return False
+
     def log(self, entry: LogEntry) -> None:
         """Nothing; standard error has the record."""
 

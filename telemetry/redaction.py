@@ -23,6 +23,9 @@ _ASSIGNED = re.compile(
 )
 _USER_INFO = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/\s@]+@", re.IGNORECASE)
 
+_SUSPICIOUS = re.compile(r"[:=]|whsec_|\b(?:Bearer|Basic)\s", re.IGNORECASE)
+"""Without any of these none of the patterns above can match: nearly every text, at a tenth of what they cost."""
+
 _DEPTH = 6
 
 
@@ -39,7 +42,10 @@ def clean_text(text: str) -> str:
 
 def redact_text(text: str) -> str:
     """`key=value`, `"key": "value"`, bearer tokens, user info in URLs and known prefixes, masked; always UTF-8."""
-    text = _PREFIXED.sub(MASK, clean_text(text))
+    text = clean_text(text)
+    if _SUSPICIOUS.search(text) is None:
+        return text
+    text = _PREFIXED.sub(MASK, text)
     text = _ASSIGNED.sub(rf"\g<key>{MASK}", text)
     return _USER_INFO.sub(rf"\g<scheme>{MASK}@", text)
 

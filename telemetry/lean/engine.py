@@ -171,6 +171,10 @@ class LeanTelemetry:
     def preset(self, instrument: c.Counter | c.UpDownCounter | c.Gauge, **values: Sequence[str]) -> None:
         self._metrics.series.preset(instrument, values)
 
+    @property
+    def exports_logs(self) -> bool:
+        return self._logs is not None
+
     def log(self, entry: LogEntry) -> None:
         # What the sending itself logs must not be exported, or a dead endpoint feeds itself.
         around = current_context()

@@ -141,6 +141,10 @@ class SdkTelemetry:
     def preset(self, instrument: c.Counter | c.UpDownCounter | c.Gauge, **values: Sequence[str]) -> None:
         self._metrics.series.preset(instrument, values)
 
+    @property
+    def exports_logs(self) -> bool:
+        return self._logger is not None
+
     def log(self, entry: LogEntry) -> None:
         # What the exporters themselves log must not be exported, or a dead endpoint feeds itself.
         if self._logger is None or otel_context.get_value(_SUPPRESSED):

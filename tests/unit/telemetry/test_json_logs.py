@@ -10,9 +10,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from telemetry import logs, redaction
 from telemetry.facade import Telemetry
-from telemetry.logs import QUIET, JsonHandler, configure_logging
+from telemetry.logs import QUIET, JsonHandler, OtlpHandler, configure_logging
 from telemetry.redaction import is_secret, redact, redact_text
 
 ORDER_ID = "0190f3c2a7b47e21b3c4d5e6f7a8b9c0"
@@ -148,3 +151,45 @@ def test_ordinary_text_stays_as_it_is(text: str) -> None:
 
 def test_user_info_in_urls_is_masked() -> None:
     assert redact_text("GET https://me:hunter2@example.org/x") == "GET https://[redacted]@example.org/x"
+
+
+_PIECES = st.sampled_from(
+    [
+        "whsec_",
+        "WHSEC_x",
+        "Bearer ",
+        "basic\t",
+        "bearer",
+        "token",
+        "api_key",
+        "Secret",
+        "=",
+        ":",
+        ": ",
+        "://",
+        "@",
+        "a1",
+    ]
+)
+
+
+@given(st.lists(_PIECES | st.text(max_size=4), max_size=8).map("".join))
+def test_no_text_is_passed_over_that_the_patterns_would_change(text: str) -> None:
+    clean = redaction.clean_text(text)
+    masked = redaction._PREFIXED.sub(redaction.MASK, clean)
+    masked = redaction._ASSIGNED.sub(rf"\g<key>{redaction.MASK}", masked)
+    assert redaction.redact_text(text) == redaction._USER_INFO.sub(rf"\g<scheme>{redaction.MASK}@", masked)
+
+
+def test_a_record_is_redacted_once_for_all_that_show_it(telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def redact_text(text: str) -> str:
+        asked.append(text)
+        return text
+
+    monkeypatch.setattr(logs, "redact_text", redact_text)
+    record = logging.makeLogRecord({"name": "service", "msg": "said once"})
+    JsonHandler(telemetry, {}, io.StringIO()).handle(record)
+    OtlpHandler(telemetry).handle(record)
+    assert asked == ["said once"]
