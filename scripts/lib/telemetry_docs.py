@@ -47,6 +47,13 @@ _ENGINES = """\
 What only the SDK can do selects the SDK's engine, also where `lean` was named: gRPC, other exporters, a provider of
 credentials. What neither can do stops the start: data that silently goes nowhere is worse than a start that says so."""
 
+_ENDED = """\
+What a killed process told last is shown as it was for 30 s after its last export (`metric_expiration` in
+`otel-collector/base.yaml`), in Prometheus to the next scrape. The next process over the same data has its instance,
+which is made of host, data folder and slot: it writes over these series, and nothing adds up. A process over another
+data folder has another journal. It is another service, with orders of its own, beside which those of the dead one,
+still at the exchange, count for these 30 s. Only who moves a data folder sees its orders counted twice for so long."""
+
 _BOUNDED = {
     c.Bounded.SYMBOL: "the configured symbols and the first {extra} others",
     c.Bounded.CLIENT_IP: "configured senders and the first {extra} limited or refused addresses, IPv6 as its /64",
@@ -65,6 +72,7 @@ def telemetry_page() -> str:
             _table(("metric", "edges"), map(_buckets, _histograms())),
             _GAUGES,
             _table(("gauge", "reported by", "together", "0 at the start"), map(_gauge, _gauges())),
+            _ENDED,
             "## Spans",
             _table(("span", "what it covers"), ((_code(k), v) for k, v in c.SPANS.items())),
             _table(("event", "what it says"), ((_code(k), v) for k, v in c.EVENTS.items())),

@@ -138,7 +138,8 @@ class Sender:
         self._requests = prepared
         self._next = 0
         self._out = 0
-        self._free: list[Connection] = []
+        # Used in turn: a server closes a connection that is idle for long.
+        self._free: deque[Connection] = deque()
         self._waiting: deque[int] = deque()
         self._latencies: list[float] = []
         self._statuses: Counter[int] = Counter()
@@ -208,7 +209,7 @@ class Sender:
     def _send_or_wait(self, number: int, due: float) -> None:
         """It waits where every connection is busy, and its latency counts from when it was due all the same."""
         if self._free:
-            self._send(self._free.pop(), number, due)
+            self._send(self._free.popleft(), number, due)
         else:
             self._waiting.append(number)
 
@@ -241,6 +242,6 @@ class Sender:
             self._free.append(connection)
         if self._waiting and self._free:
             number = self._waiting.popleft()
-            self._send(self._free.pop(), number, self._began + self._plan.due(number))
+            self._send(self._free.popleft(), number, self._began + self._plan.due(number))
         elif not self._out and self._next >= len(self._requests):
             self._done.set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.server
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -59,12 +59,16 @@ def _kept(span: ProtoSpan) -> Span | None:
     return Span(span.name, order_id, span.trace_id.hex(), span.start_time_unix_nano)
 
 
+Answer = Callable[[str, bytes], int]
+"""Is given an export's path and body, in a thread of the connection's own; returns the status."""
+
+
 class _Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, receiver: Receiver) -> None:
+    def __init__(self, answer: Answer) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.receiver = receiver
+        self.answer = answer
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Says nothing: a connection breaks with each kill."""
@@ -77,9 +81,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         length = int(self.headers.get("Content-Length", 0))
         body = self.rfile.read(length)
-        if len(body) == length:  # else the sender was killed while it sent
-            self.server.receiver.take(body)
-        self.send_response(200)
+        if len(body) < length:  # the sender was killed while it sent
+            return
+        self.send_response(self.server.answer(self.path, body))
         self.send_header("Content-Length", "0")
         self.end_headers()
 
@@ -88,9 +92,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 @contextmanager
-def receiving(receiver: Receiver) -> Iterator[str]:
-    """The address at which `receiver` takes exports."""
-    server = _Server(receiver)
+def answering(answer: Answer) -> Iterator[str]:
+    """The address of a server that answers exports so."""
+    server = _Server(answer)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -98,3 +102,16 @@ def receiving(receiver: Receiver) -> Iterator[str]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+@contextmanager
+def receiving(receiver: Receiver) -> Iterator[str]:
+    """The address at which `receiver` takes exports."""
+
+    def take(path: str, body: bytes) -> int:
+        del path
+        receiver.take(body)
+        return http.HTTPStatus.OK
+
+    with answering(take) as address:
+        yield address

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import socket
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Self
 
@@ -12,6 +13,8 @@ from scripts.lib.stack.errors import StackError
 
 HOST = "127.0.0.1"
 _HIGHEST = 65_535
+_FREE = range(20_000, 32_768)
+"""Below those that systems give to outgoing connections: a server that ends and comes back must find its port free."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +47,7 @@ class Ports:
         """Ports that were free a moment ago; bound together, so that they differ."""
         names = [field.name for field in fields(cls)]
         with ExitStack() as stack:
-            sockets = [stack.enter_context(socket.socket()) for _ in names]
-            for one in sockets:
-                one.bind((HOST, 0))
-            return cls(**{name: one.getsockname()[1] for name, one in zip(names, sockets, strict=True)})
+            return cls(**{name: _bind(stack.enter_context(socket.socket())) for name in names})
 
     def moved(self, environ: Mapping[str, str]) -> Self:
         """These ports with those of the environment in their place; raises StackError for what is no port."""
@@ -124,6 +124,15 @@ def listen(port: int) -> str:
 
 def url(port: int) -> str:
     return f"http://{HOST}:{port}"
+
+
+def _bind(one: socket.socket) -> int:
+    """The port that it is bound to now; raises StackError where none is free."""
+    for port in random.sample(_FREE, len(_FREE)):
+        with suppress(OSError):
+            one.bind((HOST, port))
+            return port
+    raise StackError(f"no port from {_FREE.start} to {_FREE.stop - 1} is free; end what listens there")
 
 
 def _is_free(port: int) -> bool:

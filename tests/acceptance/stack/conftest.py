@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
-from scripts.lib.stack import Ports, Stack, StackError
+from scripts.lib.stack import StackError
 from tests.acceptance.stack.fillpath import Fillpath
-from tests.acceptance.stack.jaeger import Jaeger
-from tests.acceptance.stack.lab import Lab
-from tests.acceptance.stack.prometheus import Prometheus
-
-SERVERS = frozenset({"collector", "jaeger", "prometheus"})
+from tests.acceptance.stack.lab import Lab, standing
 
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Collector, Jaeger and Prometheus on free ports; a program that is missing fails every test by its name."""
-    stack = Stack(tmp_path_factory.mktemp("stack"), Ports.free(), only=SERVERS)
-    try:
-        stack.up()
-    except StackError as error:
-        stack.down()
-        pytest.fail(str(error), pytrace=False)
-    jaeger, prometheus = Jaeger(stack.addresses.jaeger_query), Prometheus(stack.addresses.prometheus)
-    yield Lab(stack, jaeger, prometheus)
-    jaeger.close()
-    prometheus.close()
-    stack.down()
+    with ExitStack() as stack:
+        try:
+            lab = stack.enter_context(standing(tmp_path_factory.mktemp("stack"), "collector", "jaeger", "prometheus"))
+        except StackError as error:
+            pytest.fail(str(error), pytrace=False)
+        yield lab
 
 
 @pytest.fixture(scope="module")

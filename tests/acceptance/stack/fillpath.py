@@ -15,6 +15,8 @@ from typing import Any
 
 import httpx
 
+from scripts.lib.bench.lanes import SOURCE as BENCH
+from scripts.lib.bench.machine import memory_mib
 from scripts.lib.stack import Ports, Stack
 from service.cli.signing import sign
 from service.identity import instance_id
@@ -62,7 +64,7 @@ addresses = ["10.1.2.0/24"]
 This machine is a configured sender, which is never limited for failures, and a proxy: with `X-Forwarded-For` it is any.
 """
 
-_SOURCES = {"default": "standard", "tradingview": "token", "hex": "hmac", "elsewhere": "standard"}
+_SOURCES = {"default": "standard", "tradingview": "token", "hex": "hmac", "elsewhere": "standard", BENCH: "standard"}
 
 
 class Fillpath:
@@ -115,6 +117,18 @@ class Fillpath:
         return [*plain, self._operator_token]
 
     @property
+    def data(self) -> Path:
+        """Its journal and the paper exchange's books."""
+        return self._process.layout.data("service")
+
+    @property
+    def memory_mib(self) -> float:
+        """What its process holds now."""
+        (pid,) = [status.pid for status in self._process.status() if status.name == "service"]
+        assert pid is not None, "asked while it runs"
+        return memory_mib(pid)
+
+    @property
     def metrics_url(self) -> str:
         return f"{self.operator}/metrics"
 
@@ -154,6 +168,13 @@ class Fillpath:
         response = self._http.get(f"{self.operator}/orders/{order_id}", headers=self._authorization)
         response.raise_for_status()
         return dict(response.json())
+
+    def spans_of(self, order_id: str) -> list[str]:
+        """The names of the spans that it knows of an order's trace."""
+        response = self._http.get(f"{self.operator}/orders/{order_id}/trace", headers=self._authorization)
+        response.raise_for_status()
+        scopes = (scope for resource in response.json()["resourceSpans"] for scope in resource["scopeSpans"])
+        return [span["name"] for scope in scopes for span in scope["spans"]]
 
     def cancel(self, order_id: str) -> None:
         """Ask for it; the order may be done already."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from scripts.lib.stack import Addresses, Stack
+from scripts.lib.stack import Addresses, Ports, Stack
 from tests.acceptance.stack.exposition import OPEN_METRICS, Exposition, read
 from tests.acceptance.stack.fillpath import PAPER, Fillpath
 from tests.acceptance.stack.jaeger import Jaeger
@@ -75,6 +76,20 @@ class Lab(NamedTuple):
                     for record in scope["logRecords"]:
                         instance = about.get("service.instance.id")
                         yield record | {"instance": instance, "attributes": _plain(record)}
+
+
+@contextmanager
+def standing(folder: Path, *servers: str) -> Iterator[Lab]:
+    """These servers on free ports, up within the block; StackError where one does not start."""
+    stack = Stack(folder, Ports.free(), only=frozenset(servers))
+    jaeger, prometheus = Jaeger(stack.addresses.jaeger_query), Prometheus(stack.addresses.prometheus)
+    try:
+        stack.up()
+        yield Lab(stack, jaeger, prometheus)
+    finally:
+        jaeger.close()
+        prometheus.close()
+        stack.down()
 
 
 def _plain(holder: dict[str, Any]) -> dict[str, str]:

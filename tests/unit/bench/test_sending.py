@@ -25,9 +25,13 @@ def plan(**over):
 
 
 class Server:
-    """Answers each request with the next status of `statuses`, else 202; None closes the connection instead."""
+    """Answers each request with the next status of `statuses`, else 202; None closes the connection instead.
 
-    def __init__(self, statuses=(), delay=0.0):
+    A connection that is idle for `patience` seconds is closed.
+    """
+
+    def __init__(self, statuses=(), delay=0.0, patience=None):
+        self.patience = patience
         self.statuses = list(statuses)
         self.delay = delay
         self.times = []
@@ -42,9 +46,9 @@ class Server:
 
     async def _serve(self, reader, writer):
         self.tasks.append(asyncio.current_task())
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, TimeoutError):
             while True:
-                head = await reader.readuntil(b"\r\n\r\n")
+                head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), self.patience)
                 await reader.readexactly(int(head.partition(b"Content-Length: ")[2].partition(b"\r\n")[0]))
                 self.times.append(time.perf_counter())
                 self.at_once += 1
@@ -134,6 +138,16 @@ async def test_a_schedule_is_kept_whatever_the_answers_take():
 
     assert len(sent.latencies) == 40
     assert server.times[-1] - server.times[0] == pytest.approx(39 / 200, abs=0.1)
+
+
+async def test_connections_take_turns_so_that_none_is_closed_as_idle_before_it_is_needed(monkeypatch):
+    monkeypatch.setattr("scripts.lib.bench.sending._ANSWERS_WITHIN_S", 2)
+    server = Server(patience=0.5)
+    asyncio.get_running_loop().call_later(1.0, setattr, server, "delay", 0.2)
+
+    sent = await sent_to(server, rate=20.0, count=24, connections=4)
+
+    assert (len(sent.latencies), sent.unanswered) == (24, 0)
 
 
 async def test_latency_counts_from_when_an_alert_was_due_also_where_it_waited_for_a_connection():
