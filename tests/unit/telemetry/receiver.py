@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import ssl
 import time
 import zlib
 from collections.abc import Callable
@@ -14,9 +15,9 @@ DECODERS: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.decompress, "defla
 
 
 class Receiver:
-    """An OTLP/HTTP receiver that keeps what it gets; `answering` false makes it hang until it is closed."""
+    """An OTLP/HTTP receiver that keeps what it gets; it answers while `released` is set. By TLS with a `context`."""
 
-    def __init__(self) -> None:
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
         self.bodies: dict[str, list[bytes]] = {"/v1/traces": [], "/v1/metrics": [], "/v1/logs": []}
         self.headers: list[dict[str, str]] = []
         self.status = 200
@@ -45,7 +46,11 @@ class Receiver:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self.url = f"{'https' if context else 'http'}://127.0.0.1:{self._server.server_port}"
+        if context is not None:
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+            # What a client that does not trust us leaves behind is no news.
+            self._server.handle_error = lambda *_: None  # type: ignore[method-assign]
         self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
 
