@@ -138,12 +138,13 @@ class Block(Around):
             self.events = self.repeated = self.shown = self.children = self.full = self.end = None
             self.given = NOTHING
             self.light = True
+            # Before its attributes: too many of them make it whole at once.
+            self.start = time_ns()
             first = self.first
             if type(first) is Repeated and len(first) <= pipe.most:
                 self.repeated = first
             elif first:
                 self._add(first)
-            self.start = time_ns()
             if self.kind is _SERVER:
                 its.fate = pipe.holder.open(its.number)
             if self.links or its.state is not None or pipe.provider.processors is not None:

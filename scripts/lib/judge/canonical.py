@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -15,6 +15,7 @@ from telemetry import conventions as c
 # Times of a clock; what an operation names lies outside of it (2001 to 2096).
 _CLOCK = range(10**18, 4 * 10**18)
 _STACK = "exception.stacktrace"
+_UNTOLD = b"untold.."
 
 Seen = Mapping[bytes, bytes]
 """Ids as they were in one run, and what stands for them in both."""
@@ -47,19 +48,20 @@ def traces(bodies: Iterable[bytes], seen: Seen, *, ordered: bool, cut: bool = Fa
     `cut` says that a limit shortens text: a stack then ends within frames that are each engine's own.
     """
     whole = ExportTraceServiceRequest()
+    stand_ins = set(seen.values())
     _join(whole, bodies, "resource_spans", "scope_spans", "spans")
     for scope in (scope for resource in whole.resource_spans for scope in resource.scope_spans):
         for span in scope.spans:
-            _span(span, seen, cut=cut)
+            _span(span, seen, stand_ins, cut=cut)
         if not ordered:
-            scope.spans.sort(key=lambda span: (span.trace_id, span.span_id))
+            scope.spans.sort(key=lambda span: span.SerializeToString(deterministic=True))
     if not ordered:
         for resource in whole.resource_spans:
             resource.scope_spans.sort(key=lambda scope: (scope.scope.SerializeToString(), scope.schema_url))
     return whole
 
 
-def _span(span: Any, seen: Seen, *, cut: bool) -> None:
+def _span(span: Any, seen: Seen, stand_ins: Collection[bytes], *, cut: bool) -> None:
     moments = [span.start_time_unix_nano, *(event.time_unix_nano for event in span.events), span.end_time_unix_nano]
     clock = [moment for moment in moments if moment in _CLOCK]
     assert clock == sorted(clock), f"times run backwards in span {span.name!r}: {clock}"
@@ -72,6 +74,9 @@ def _span(span: Any, seen: Seen, *, cut: bool) -> None:
             pair.value.string_value = lines[0] if cut else f"{lines[0]}\n{lines[-1]}"
     for one in (span, *span.links):
         one.trace_id, one.span_id = seen.get(one.trace_id, one.trace_id), seen.get(one.span_id, one.span_id)
+    if span.span_id not in stand_ins:
+        # A step's: nobody is told it.
+        span.span_id = _UNTOLD
     span.parent_span_id = seen.get(span.parent_span_id, span.parent_span_id)
 
 

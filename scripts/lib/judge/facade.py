@@ -6,6 +6,7 @@ import asyncio
 import os
 import pickle
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
@@ -30,7 +31,7 @@ from scripts.lib.judge.values import (
     own_attributes,
 )
 from telemetry.environment import SIGNALS
-from telemetry.facade import LogEntry, SpanContext, Telemetry
+from telemetry.facade import LogEntry, Repeated, SpanContext, Telemetry
 
 _CALLER = SpanContext("a" * 32, "b" * 16)
 _CONTEXTS = [_CALLER, SpanContext("c" * 32, "d" * 16), SpanContext("no", "id"), SpanContext("0" * 32, "0" * 16)]
@@ -102,9 +103,19 @@ _entries = st.builds(
     message=names,
     attributes=attributes,
 )
+_given = st.one_of(own_attributes, st.shared(st.builds(Repeated, own_attributes), key="repeated"))
+"""Also one and the same for many spans of a program, as those of one order carry."""
+
 _steps = st.one_of(
-    st.tuples(st.just("set"), own_attributes),
-    st.tuples(st.just("event"), names, own_attributes),
+    st.tuples(
+        st.just("step"),
+        names,
+        st.one_of(st.none(), st.integers(0, 10**17)),
+        _given,
+        st.sampled_from(["", "", "ValueError", "CancelledError"]),
+    ),
+    st.tuples(st.just("set"), _given),
+    st.tuples(st.just("event"), names, _given),
     st.tuples(st.just("fail"), st.text(max_size=6), names),
     st.tuples(st.just("link"), st.sampled_from(_CONTEXTS)),
     st.tuples(st.just("keep")),
@@ -118,7 +129,7 @@ def _blocks(below: st.SearchStrategy[list[Block]]) -> st.SearchStrategy[list[Blo
         Block,
         what=st.sampled_from(["request", "span", "span", "client"]),
         name=names,
-        given=own_attributes,
+        given=_given,
         traceparent=st.sampled_from(_TRACEPARENTS),
         trust=st.booleans(),
         parent=st.sampled_from([None, None, None, *_CONTEXTS]),
@@ -218,7 +229,11 @@ class Play:
             raise _RAISED[block.error]("ä token=hunter2 broken")
 
     def _step_in(self, span: Any, name: str, arguments: list[Any]) -> None:
-        if name in {"add", "record", "gauge", "log"}:
+        if name == "step":
+            step, began_ns, given, error = arguments
+            raised = _RAISED[error]("ä token=hunter2 broken") if error else None
+            self._telemetry.step(step, time.time_ns() if began_ns is None else began_ns, given, error=raised)
+        elif name in {"add", "record", "gauge", "log"}:
             if self._exact or name == "log":
                 # Side by side the order of sums and of exemplars is nobody's.
                 self._step(name, arguments)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from opentelemetry.trace import SpanKind
 
 from scripts.lib.judge import facade, spans
@@ -15,7 +15,13 @@ from scripts.lib.judge.__main__ import main
 from telemetry import conventions as c
 from telemetry.facade import LogEntry
 
-SOME = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+# What differs is shrunk by the command, which has the time.
+SOME = settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -30,13 +36,6 @@ def no_logs() -> Iterator[None]:
 @given(program=spans.programs)
 def test_any_program_of_the_tracing_api_comes_out_alike(program: spans.SpanProgram) -> None:
     spans.Providers(program).judge()
-
-
-@pytest.mark.filterwarnings("ignore:Log record attributes were dropped", "ignore:This process:DeprecationWarning")
-@SOME
-@given(program=facade.programs)
-def test_any_program_of_the_facade_comes_out_alike(program: facade.Program) -> None:
-    facade.judge(program)
 
 
 NODE = spans.Node(
@@ -62,6 +61,14 @@ BLOCK = facade.Block(
     "ValueError",
 )
 FACADE = facade.Program("cumulative", {}, "in turn", [BLOCK], [], [BLOCK], True)
+
+
+@pytest.mark.filterwarnings("ignore:Log record attributes were dropped", "ignore:This process:DeprecationWarning")
+@SOME
+@given(program=facade.programs)
+@example(program=FACADE._replace(blocks=[BLOCK._replace(given={f"key {n}": n for n in range(65)})], forked=[]))
+def test_any_program_of_the_facade_comes_out_alike(program: facade.Program) -> None:
+    facade.judge(program)
 
 
 @pytest.mark.parametrize("way", ["in turn", "tasks", "threads"])
