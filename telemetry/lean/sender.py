@@ -22,6 +22,7 @@ from opentelemetry.util.re import parse_env_headers
 
 from telemetry import environment
 from telemetry.forking import in_children
+from telemetry.lean.direct import Answer, direct_to
 from telemetry.lean.reading import fields
 
 if TYPE_CHECKING:
@@ -102,6 +103,8 @@ class Poster:
 
     def close(self) -> None:
         self._session.close()
+        if self._direct is not None:
+            self._direct.close()
 
     def _prepare(self) -> None:
         # A forked child must neither write on its parent's connections nor wait for a lock of its parent's threads.
@@ -113,6 +116,9 @@ class Poster:
         self._request = self._session.prepare_request(request)
         # Read once: requests would look through the environment again for every batch.
         self._settings = self._session.merge_environment_settings(self._endpoint, {}, False, self._verify, self._cert)  # noqa: FBT003
+        # Who names certificates means an encrypted endpoint: what is wrong with them is told there.
+        plain = self._verify is True and self._cert is None
+        self._direct = direct_to(self._request, self._settings["proxies"], _ANSWER_BYTES) if plain else None
 
     def _post(self, body: bytes, deadline: float) -> bool:
         backoff = _FIRST_BACKOFF
@@ -153,7 +159,9 @@ class Poster:
         wait = _retry_after(answer.headers.get("Retry-After")) if again else None
         return _Refusal(f"status {status}", passing=again, wait=wait)
 
-    def _send(self, body: bytes, timeout: float) -> requests.Response:
+    def _send(self, body: bytes, timeout: float) -> requests.Response | Answer:
+        if self._direct is not None:
+            return self._direct.post(body, timeout)
         request = self._request.copy()
         request.body = body
         request.headers["Content-Length"] = str(len(body))

@@ -17,7 +17,7 @@ DECODERS: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.decompress, "defla
 class Receiver:
     """An OTLP/HTTP receiver that keeps what it gets; it answers while `released` is set. By TLS with a `context`."""
 
-    def __init__(self, context: ssl.SSLContext | None = None) -> None:
+    def __init__(self, context: ssl.SSLContext | None = None, *, keeps_connections: bool = False) -> None:
         self.bodies: dict[str, list[bytes]] = {"/v1/traces": [], "/v1/metrics": [], "/v1/logs": []}
         self.headers: list[dict[str, str]] = []
         self.status = 200
@@ -28,6 +28,8 @@ class Receiver:
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1" if keeps_connections else "HTTP/1.0"
+
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 receiver.released.wait(BOUND)

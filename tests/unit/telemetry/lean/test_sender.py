@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -189,13 +190,53 @@ def test_no_endpoint_means_no_poster() -> None:
     assert poster("traces", None, {}) is None
 
 
+def test_only_what_is_unencrypted_and_near_goes_without_requests(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert posting(receiver)._direct is not None
+    assert Poster("https://127.0.0.1:9/v1/traces", {})._direct is None
+
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "")
+
+    assert posting(receiver)._direct is None
+
+
+def test_a_kept_connection_that_broke_is_opened_again() -> None:
+    receiver = Receiver(keeps_connections=True)
+    post = posting(receiver)
+    assert post.post(b"one", soon())
+    assert post._direct is not None
+    kept = post._direct._connection.sock
+    assert post.post(b"two", soon())
+    assert post._direct._connection.sock is kept
+    kept.shutdown(socket.SHUT_RDWR)
+
+    assert post.post(b"three", soon())
+
+    assert receiver.bodies[TRACES] == [b"one", b"two", b"three"]
+    post.close()
+    receiver.close()
+
+
+def test_an_answer_without_end_is_left_and_its_connection_too() -> None:
+    receiver = Receiver(keeps_connections=True)
+    receiver.script = [(200, {}, bytes(1_000_000))]
+    post = posting(receiver)
+
+    assert post.post(b"one", soon())
+    assert post.post(b"two", soon())
+
+    assert receiver.bodies[TRACES] == [b"one", b"two"]
+    post.close()
+    receiver.close()
+
+
 def test_sending_is_not_instrumented(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     post = posting(receiver)
     seen: list[Any] = []
-    send = post._session.send
-    monkeypatch.setattr(
-        post._session, "send", lambda *a, **k: (seen.append(otel_context.get_value(SUPPRESSED)), send(*a, **k))[1]
-    )
+    send = post._send
+    monkeypatch.setattr(post, "_send", lambda *a: (seen.append(otel_context.get_value(SUPPRESSED)), send(*a))[1])
 
     post.post(b"body", soon())
 
