@@ -1,4 +1,4 @@
-"""Both telemetry engines with a sink in memory: they encode and export whole requests, which go nowhere."""
+"""Both telemetry engines with a sink in memory: they encode and export whole requests, to a receiver or nowhere."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ from scripts.lib.bench.recorder import Preset
 from telemetry.config import TelemetryConfig
 from telemetry.facade import Attributes, SpanContext, Telemetry
 from telemetry.lean import LeanTelemetry
+from telemetry.lean.batching import Sends
+from telemetry.lean.sender import poster
 from telemetry.off import OffTelemetry
 from telemetry.sdk import SdkTelemetry
+from telemetry.series import Drops
 
 Measurable = Literal["lean", "sdk"]
 
@@ -112,17 +115,17 @@ class Nothing(OffTelemetry):
 
 
 class _Sends:
-    """One signal's way into the sink for the lean engine."""
+    """One signal's way into the sink for the lean engine, and by `poster` to a receiver too."""
 
     timeout = 10.0
 
-    def __init__(self, into: list[bytes]) -> None:
+    def __init__(self, into: list[bytes], poster: Sends | None = None) -> None:
         self._into = into
+        self._poster = poster
 
     def post(self, body: bytes, deadline: float) -> bool:
-        del deadline
         self._into.append(body)
-        return True
+        return self._poster is None or self._poster.post(body, deadline)
 
     def hurry(self) -> None:
         """Nothing waits."""
@@ -140,17 +143,21 @@ def engine(
     exported: Collection[str] = ("traces", "logs"),
     environ: Mapping[str, str] | None = None,
     clock: Callable[[], float] = time.monotonic,
+    receiver: str | None = None,
 ) -> Iterator[tuple[Telemetry, Sink]]:
     """One engine as the service has it, closed after the block; `exported` are signals, `environ` more variables.
 
+    What the sink gets is sent to `receiver` as well, a base URL, where there is one: by the engine's own HTTP client.
     Metrics are exported by the interval and not by the order: they are left out unless they are asked for.
     """
     sink = Sink()
     variables = _ENVIRON | dict(environ or {})
-    telemetry = _build(name, replace(config, otlp_endpoint=_NOWHERE), sink, exported, variables, clock)
+    config = replace(config, otlp_endpoint=receiver or _NOWHERE)
+    telemetry = _build(name, config, sink, exported, variables, clock, sending=receiver is not None)
     for instrument, values in presets:
         telemetry.preset(instrument, **values)
-    with patch.object(otlp_http._OTLPHTTPClient, "export", _export_to(sink)):  # noqa: SLF001 - where requests leave it
+    client = otlp_http._OTLPHTTPClient  # noqa: SLF001 - where requests leave the SDK
+    with patch.object(client, "export", _export_to(sink, client.export if receiver else None)):
         try:
             yield telemetry, sink
         finally:
@@ -173,19 +180,27 @@ def _build(
     exported: Collection[str],
     environ: dict[str, str],
     clock: Callable[[], float],
+    *,
+    sending: bool,
 ) -> Telemetry:
     if name == "lean":
-        return LeanTelemetry(config, environ, clock, {signal: _Sends(sink.requests[signal]) for signal in exported})
+        ways = {
+            signal: _Sends(
+                sink.requests[signal], poster(signal, config.otlp_endpoint, environ, Drops()) if sending else None
+            )
+            for signal in exported
+        }
+        return LeanTelemetry(config, environ, clock, ways)
     off = {f"OTEL_{signal.upper()}_EXPORTER": "none" for signal in _SIGNALS if signal not in exported}
     return SdkTelemetry(config, environ | off, clock)
 
 
-def _export_to(sink: Sink) -> Any:
+def _export_to(sink: Sink, send: Any) -> Any:
     signals = {"spans": "traces", "metrics": "metrics", "logs": "logs"}
     done = otlp_http._ExportResult(success=True, status_code=200, reason=None, error=None)  # noqa: SLF001 - its answer
 
     def export(client: Any, data: bytes) -> Any:
         sink.requests[signals[client._kind]].append(data)  # noqa: SLF001 - the client tells its signal nowhere else
-        return done
+        return done if send is None else send(client, data)
 
     return export

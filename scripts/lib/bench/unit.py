@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import secrets
+import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from scripts.lib.bench.api_costs import api_costs
 from scripts.lib.bench.calls import replay
+from scripts.lib.bench.collector import receiving
 from scripts.lib.bench.engines import CLOSE_WITHIN_S, Measurable, empty, engine
 from scripts.lib.bench.figures import Bar, ratio
-from scripts.lib.bench.machine import watched
+from scripts.lib.bench.machine import look_at_cores, watched
 from scripts.lib.bench.options import Asked
 from scripts.lib.bench.order_cost import calls_cost, order_costs, undisturbed
 from scripts.lib.bench.recording import Recording, record
@@ -22,7 +25,7 @@ from telemetry.facade import LogEntry, Telemetry
 ORDER_BAR = 0.1
 ENGINES: Sequence[Measurable] = ("lean", "sdk")
 _CALLS = 2_000
-_ORDER_ROW = "whole order: encoded and exported"
+_ORDER_ROW = "whole order: encoded and sent"
 _LABELS = {
     c.ORDERS: {"exchange": "paper", "symbol": "BTC/USDT", "side": "buy", "order_type": "market", "status": "FILLED"},
     c.ORDER_SIZE_USD: {"exchange": "paper", "symbol": "BTC/USDT", "side": "buy"},
@@ -40,14 +43,24 @@ class Row(NamedTuple):
 
 def run(asked: Asked, result: Result) -> None:
     """Some half a minute, all in this process."""
-    result.notes = ["CPU microseconds, all threads of the process, the best of the rounds; exports go to memory"]
+    result.notes = [
+        "CPU microseconds, all threads of the process, the best of the rounds; exports go to memory, a whole order's"
+        " by HTTP to a receiver as well"
+    ]
     costs: dict[str, dict[str, float]] = {}
     with watched([]) as load:
         recording = record()
         for name, cost in _costs(recording, asked):
             costs[name] = cost
             _tell(result, costs)
-        orders = order_costs(ENGINES, recording, orders=asked.unit_orders, rounds=asked.unit_rounds)
+        with (
+            tempfile.TemporaryDirectory(prefix="fillpath-bench-") as folder,
+            receiving(Path(folder), look_at_cores().others) as to,
+        ):
+            result.notes.append(f"the receiver: {to.about}")
+            orders = order_costs(
+                ENGINES, recording, orders=asked.unit_orders, rounds=asked.unit_rounds, receiver=to.url
+            )
         costs[_ORDER_ROW] = {name: orders[name] for name in ENGINES}
         _tell(result, costs)
     calls = calls_cost(recording, orders=asked.unit_orders, rounds=asked.unit_rounds)
