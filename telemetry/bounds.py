@@ -27,14 +27,23 @@ class Slots(Protocol):
         """In a forked child: a lock that another thread of the parent held would never be released."""
         ...
 
+    @property
+    def taken(self) -> int:
+        """How many places were taken so far: while that stays, every value shows as it did."""
+        ...
+
 
 class Places:
     """Values that always show as themselves, and the first `extra` others."""
 
     def __init__(self, own: Iterable[str], extra: int) -> None:
         self._shown = {value: value for value in (*own, OTHER, UNKNOWN)}
-        self._left = extra
+        self._extra = self._left = extra
         self._lock = Lock()
+
+    @property
+    def taken(self) -> int:
+        return self._extra - self._left
 
     def show(self, value: str, *, may_take: bool) -> str:
         shown = self._shown.get(value)
@@ -44,9 +53,10 @@ class Places:
             return OTHER
         with self._lock:
             if value not in self._shown and self._left > 0:
-                self._left -= 1
                 # A plain string: an enum member would print differently.
                 self._shown[value] = clean_text(str(value))
+                # Only now, for whoever remembers how a value shows asks first how many are taken.
+                self._left -= 1
             return self._shown.get(value, OTHER)
 
     def after_fork(self) -> None:
@@ -61,6 +71,10 @@ class SymbolSlots:
 
     def show(self, value: str, *, may_take: bool) -> str:
         return self._places.show(value, may_take=may_take) if value else UNKNOWN
+
+    @property
+    def taken(self) -> int:
+        return self._places.taken
 
     def after_fork(self) -> None:
         self._places.after_fork()
@@ -83,6 +97,10 @@ class AddressSlots:
                 self._cache.clear()
             self._cache[value] = name
         return self._places.show(name, may_take=may_take)
+
+    @property
+    def taken(self) -> int:
+        return self._places.taken
 
     def after_fork(self) -> None:
         self._places.after_fork()

@@ -21,7 +21,9 @@ class Memo(dict[tuple[str, ...], T]):
     the answer can never change, and there are no more of them than series. Any other value may show differently later.
     """
 
-    def remember(self, instrument: Instrument, labels: Labels, key: tuple[str, ...], target: T) -> None:
-        """`key` are the values as they show, in the order of the instrument's labels."""
+    def remember(self, instrument: Instrument, labels: Labels, key: tuple[str, ...], target: T) -> bool:
+        """Whether it will be found; `key` are the values as they show, in the order of the instrument's labels."""
         if len(self) < _SIZE and tuple(labels[name] for name in instrument.label_names) == key:
             self[instrument.name, *labels, *labels.values()] = target
+            return True
+        return False

@@ -28,6 +28,9 @@ LARGEST = 1e18
 """Larger than anything we measure, small enough that no sum of them leaves what a float can hold."""
 
 
+_PASSING = 1024
+
+
 def as_number(value: object) -> float | None:
     """A finite float of reasonable size; None for everything else. The only conversion that a value goes through."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
@@ -67,6 +70,11 @@ class LabelRules:
                 return None
             values.append(value)
         return tuple(values)
+
+    @property
+    def taken(self) -> int:
+        """While this stays, every label set leads to the same key."""
+        return sum(slots.taken for slots in self._slots.values())
 
     def after_fork(self) -> None:
         """In a forked child: a lock that another thread of the parent held would never be released."""
@@ -146,6 +154,7 @@ class Series:
         self._lock = Lock()
         in_children(self._after_fork)
         self._memo: Memo[Cell] = Memo()
+        self._passing: dict[tuple[str, ...], tuple[int, Cell]] = {}
         self._values = {i.name: _Values(i) for i in c.INSTRUMENTS if not isinstance(i, c.Histogram)}
         for instrument in c.INSTRUMENTS:
             known = [label.known(config) for label in instrument.labels]
@@ -176,6 +185,12 @@ class Series:
                 self._values[instrument.name].cell(entry[0]).value = entry[1]
 
     def _add(self, instrument: c.Counter | c.UpDownCounter, value: object, labels: Labels) -> None:
+        taken = self._rules.taken
+        passing = self._passing_cell(instrument, labels, taken)
+        if passing is not None and type(value) is int and passing.least <= value <= LARGEST:
+            with self._lock:
+                passing.value += value
+            return
         entry = self.accept(instrument, value, labels)
         if entry is None:
             return
@@ -186,7 +201,18 @@ class Series:
         with self._lock:
             cell = self._values[instrument.name].cell(key)
             cell.value += number
-        self._memo.remember(instrument, labels, key, cell)
+        if not self._memo.remember(instrument, labels, key, cell):
+            if len(self._passing) >= _PASSING:
+                self._passing.clear()
+            self._passing[instrument.name, *labels, *labels.values()] = taken, cell
+
+    def _passing_cell(self, instrument: c.Instrument, labels: Labels, taken: int) -> Cell | None:
+        """Where a label set leads that shows differently than it was given, as an address that has no place yet."""
+        try:
+            then, cell = self._passing[instrument.name, *labels, *labels.values()]
+        except (KeyError, TypeError):
+            return None
+        return cell if then == taken else None
 
     def accept(self, instrument: c.Instrument, value: object, labels: Labels) -> tuple[Key, float] | None:
         """Key and number of a record that counts; None after counting it as dropped."""

@@ -44,8 +44,8 @@ class Row(NamedTuple):
 def run(asked: Asked, result: Result) -> None:
     """Some half a minute, all in this process."""
     result.notes = [
-        "CPU microseconds, all threads of the process, the best of the rounds; exports go to memory, a whole order's"
-        " by HTTP to a receiver as well"
+        "CPU microseconds, all threads of the process, the best of the rounds",
+        "exports go to memory, a whole order's by HTTP to a receiver as well",
     ]
     costs: dict[str, dict[str, float]] = {}
     with watched([]) as load:
@@ -53,14 +53,8 @@ def run(asked: Asked, result: Result) -> None:
         for name, cost in _costs(recording, asked):
             costs[name] = cost
             _tell(result, costs)
-        with (
-            tempfile.TemporaryDirectory(prefix="fillpath-bench-") as folder,
-            receiving(Path(folder), look_at_cores().others) as to,
-        ):
-            result.notes.append(f"the receiver: {to.about}")
-            orders = order_costs(
-                ENGINES, recording, orders=asked.unit_orders, rounds=asked.unit_rounds, receiver=to.url
-            )
+        with tempfile.TemporaryDirectory(prefix="fillpath-bench-") as folder:
+            orders = _order_costs(recording, asked, Path(folder), result)
         costs[_ORDER_ROW] = {name: orders[name] for name in ENGINES}
         _tell(result, costs)
     calls = calls_cost(recording, orders=asked.unit_orders, rounds=asked.unit_rounds)
@@ -71,6 +65,13 @@ def run(asked: Asked, result: Result) -> None:
     result.notes.append(str(load))
     result.figures |= {"calls": counts, "bare_calls_us": calls, **load.figures()}
     _tell(result, costs, disturbed=load.disturbed)
+
+
+def _order_costs(recording: Recording, asked: Asked, folder: Path, result: Result) -> dict[Measurable, float]:
+    with receiving(folder, look_at_cores().others) as receiver:
+        result.notes.append(f"the receiver: {receiver.about}")
+        orders, rounds = asked.unit_orders, asked.unit_rounds
+        return order_costs(ENGINES, recording, orders=orders, rounds=rounds, receiver=receiver.url)
 
 
 def _tell(result: Result, costs: dict[str, dict[str, float]], *, disturbed: bool = False) -> None:

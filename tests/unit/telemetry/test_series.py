@@ -169,6 +169,17 @@ def test_an_allowed_address_takes_no_place(telemetry: Telemetry, value: Callable
     assert value("execution_rate_limit_requests_total", client_ip="198.51.100.2", allowed="true") == 1
 
 
+def test_an_address_counts_under_its_name_from_the_moment_it_has_a_place() -> None:
+    series = Series(CONFIG, Drops())
+    allowed, refused = ({"client_ip": "203.0.113.9", "allowed": word} for word in ("true", "false"))
+
+    for labels in (allowed, allowed, refused, allowed, refused, allowed):
+        series.add(c.RATE_LIMIT_REQUESTS, 1, labels)
+
+    counted = {key: number for key, number in series.collect(c.RATE_LIMIT_REQUESTS).items() if number}
+    assert counted == {("other", "true"): 2, ("203.0.113.9", "true"): 2, ("203.0.113.9", "false"): 2}
+
+
 @given(st.lists(st.text(max_size=4), max_size=80))
 @settings(max_examples=50)
 def test_no_input_makes_more_symbols_than_declared(symbols: list[str]) -> None:
