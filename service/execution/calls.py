@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from time import time_ns
 from typing import TypeVar
 
 from service.clock import Clock
@@ -69,8 +70,13 @@ class ExchangeCalls:
         return self.breaker.state(self._seconds())
 
     async def slot(self, account: str, priority: Priority, attributes: Attributes) -> None:
-        with self._telemetry.span(c.SPAN_EXCHANGE_LIMIT, attributes):
+        began_ns = time_ns()
+        try:
             await self.exchange.slot(account, priority)
+        except BaseException as error:  # the wait was given up, or an adapter's defect: passed on
+            self._telemetry.step(c.SPAN_EXCHANGE_LIMIT, began_ns, attributes, error=error)
+            raise
+        self._telemetry.step(c.SPAN_EXCHANGE_LIMIT, began_ns, attributes)
 
     async def create_order(self, request: OrderRequest, attributes: Attributes, *, attempt: int) -> Outcome:
         """One attempt; whatever goes wrong in it is an outcome."""
