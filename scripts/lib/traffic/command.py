@@ -147,6 +147,7 @@ def _send(job: Job, target: Target, console: Console) -> Summary:
         "Load test" if job.schedule else "Traffic",
         ran.batch,
         ran.seconds,
+        cpu_seconds=ran.cpu_seconds,
         asked_rate=job.schedule.rate if job.schedule else None,
         interrupted=ran.interrupted,
     )

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from scripts.lib.traffic.kinds import Kind
@@ -45,6 +46,11 @@ def document(kind: Kind, scene: Scene) -> Document:
 
 def iso(seconds: float) -> str:
     """UTC, as TradingView writes the time."""
+    return _iso(int(seconds))
+
+
+@lru_cache(maxsize=16)
+def _iso(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -25,12 +25,12 @@ class Known:
     """Prices are quote units, learned from fills and forgotten after two minutes; times are Unix seconds."""
 
     def __init__(self) -> None:
-        self._lanes: dict[tuple[str, str], LaneState] = {}
+        self._lanes: defaultdict[tuple[str, str], LaneState] = defaultdict(LaneState)
         self._prices: dict[str, tuple[Decimal, float]] = {}
         self._asked: dict[str, float] = {}
 
     def of(self, lane: Lane) -> LaneState:
-        return self._lanes.setdefault((lane.account, lane.market.symbol), LaneState())
+        return self._lanes[lane.account, lane.market.symbol]
 
     def bought(self, lane: Lane, quantity: Decimal) -> None:
         self.of(lane).lots.append(quantity * _AFTER_FEES)

@@ -6,6 +6,7 @@ import random
 from collections import deque
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from scripts.lib.traffic.documents import Scene, document
@@ -83,7 +84,7 @@ class Mix:
         self._known.learn(symbol, price, now)
 
     def _sender(self) -> Sender:
-        sender = self._random.choices(self._senders, self._shares)[0]
+        sender = self._random.choices(self._senders, cum_weights=self._shares)[0]
         left = self._left.get(sender.name)
         if left is None:
             return sender
@@ -91,7 +92,7 @@ class Mix:
         return sender if left > 0 else self._senders[0]
 
     def _kind(self, sender: Sender, lane: Lane, now: float) -> Kind:
-        kind = self._random.choices(list(RULES), _WEIGHTS)[0]
+        kind = self._random.choices(_KINDS, cum_weights=_WEIGHTS)[0]
         if self._made[kind] >= RULES[kind].most or not self._can(kind, sender, lane, now):
             kind = Kind.MARKET
         return Kind.BY_VALUE if kind is Kind.MARKET and lane.price is None else kind
@@ -112,10 +113,11 @@ class Mix:
         return can
 
 
-_WEIGHTS = [rule.weight for rule in RULES.values()]
+_KINDS = tuple(RULES)
+_WEIGHTS = tuple(accumulate(rule.weight for rule in RULES.values()))
 
 
 def _shares(senders: Sequence[Sender], rate: float | None) -> list[float]:
-    """The first sender takes nearly all; each other one a tenth, or less where its limit asks for it."""
+    """Of each sender and all before it: the first takes nearly all; each other one a tenth, or less by its limit."""
     others = [min(_OTHERS_SHARE, _OF_ITS_LIMIT * sender.rate / rate if rate else 1.0) for sender in senders[1:]]
-    return [max(0.0, 1.0 - sum(others)), *others]
+    return list(accumulate([max(0.0, 1.0 - sum(others)), *others]))

@@ -21,10 +21,11 @@ Show = Callable[[Batch, float], None]
 
 
 class Ran(NamedTuple):
-    """`interrupted`: Ctrl-C ended it before its time."""
+    """`cpu_seconds` are the sender's own; `interrupted`: Ctrl-C ended it before its time."""
 
     batch: Batch
     seconds: float
+    cpu_seconds: float
     interrupted: bool
 
 
@@ -76,4 +77,4 @@ def _received(pipe: Connection) -> Message | None:
 def _ended(total: Batch, finished: Finished, *, interrupted: bool) -> Ran:
     if finished.error:
         raise TrafficError(f"nothing answers there ({finished.error}); start it with ./scripts/run, or give --url")
-    return Ran(total, finished.seconds, interrupted)
+    return Ran(total, finished.seconds, finished.cpu_seconds, interrupted)

@@ -21,6 +21,10 @@ CONNECT_S = 5.0
 ANSWER_S = 30.0
 _AHEAD_S = 0.5
 _FEW_AHEAD = 16
+_AT_ONCE = 4
+"""Signed without looking up: some tenths of a millisecond."""
+_TICK_S = 0.001
+"""A shorter sleep is none to the event loop: it would turn without end, on a core that the service needs."""
 _SILENCE_LOOK_S = 0.5
 
 
@@ -106,10 +110,10 @@ class Sending:
             number = max(number, due)
             pause = schedule.intended(number) - (time.perf_counter() - self._started)
             if pause > 0 and len(self._ready) < self._ahead():
-                self._prepare(len(self._ready) + 1)
+                self._prepare(len(self._ready) + _AT_ONCE)
                 await asyncio.sleep(0)
             else:
-                await asyncio.sleep(max(0.0, pause))
+                await asyncio.sleep(max(_TICK_S, pause))
 
     async def _closed_loop(self) -> None:
         """The next one when a connection is free."""

@@ -29,7 +29,10 @@ class Figure(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """Latencies are milliseconds; `rate` is answers a second; `asked_rate` None where as fast as answers came."""
+    """Latencies are milliseconds; `rate` is answers a second; `asked_rate` None where as fast as answers came.
+
+    `cpu_us` is what the sender itself took of a core, microseconds a request.
+    """
 
     title: str
     seconds: float
@@ -43,6 +46,7 @@ class Summary(NamedTuple):
     kinds: dict[str, dict[str, int]]
     examples: Sequence[Example]
     queued: int
+    cpu_us: float
     late_share: float
     late_most_ms: float
     interrupted: bool
@@ -116,7 +120,13 @@ class Summary(NamedTuple):
 
 
 def summarize(
-    title: str, batch: Batch, seconds: float, *, asked_rate: float | None = None, interrupted: bool = False
+    title: str,
+    batch: Batch,
+    seconds: float,
+    *,
+    cpu_seconds: float = 0.0,
+    asked_rate: float | None = None,
+    interrupted: bool = False,
 ) -> Summary:
     """The figures of what was recorded."""
     statuses: Counter[str] = Counter()
@@ -139,6 +149,7 @@ def summarize(
         kinds={kind: dict(sorted(counts.items())) for kind, counts in sorted(kinds.items())},
         examples=batch.examples,
         queued=batch.queued,
+        cpu_us=cpu_seconds / batch.finished * 1e6 if batch.finished else 0.0,
         late_share=late / len(batch.late) if batch.late else 0.0,
         late_most_ms=max(batch.late, default=0.0) * 1000,
         interrupted=interrupted,

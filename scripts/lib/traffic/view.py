@@ -52,7 +52,7 @@ def print_summary(console: Console, summary: Summary) -> None:
     console.print(f"\n[bold]{summary.title}[/]")
     console.print(
         f"{summary.sent:,} sent, {summary.answered:,} answered in {summary.seconds:.1f} s, over {summary.lanes} lanes"
-        " (account and market)"
+        f" (account and market); the sender took {summary.cpu_us:.0f} us of CPU a request"
     )
     console.print(_latencies(summary))
     console.print(_kinds(summary))

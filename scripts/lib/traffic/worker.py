@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -32,9 +33,13 @@ class Job:
 
 
 class Finished(NamedTuple):
-    """`seconds` from the first request to the last answer; `error` says why nothing was sent."""
+    """`seconds` from the first request to the last answer, `cpu_seconds` of this process meanwhile.
+
+    `error` says why nothing was sent.
+    """
 
     seconds: float
+    cpu_seconds: float = 0.0
     error: str = ""
 
 
@@ -63,9 +68,11 @@ async def _work(job: Job, pipe: Connection) -> Finished:
     sending = Sending(mix, job.target.address, job.connections, job.count, job.schedule)
     asyncio.get_running_loop().add_reader(pipe.fileno(), _stop, sending, pipe)
     try:
-        return Finished(await send(sending, pipe.send, TELL_EVERY_S))
+        before = time.process_time()
+        seconds = await send(sending, pipe.send, TELL_EVERY_S)
+        return Finished(seconds, time.process_time() - before)
     except OSError as error:
-        return Finished(0.0, str(error) or type(error).__name__)
+        return Finished(0.0, error=str(error) or type(error).__name__)
     finally:
         asyncio.get_running_loop().remove_reader(pipe.fileno())
 

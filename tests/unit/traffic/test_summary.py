@@ -36,6 +36,11 @@ def test_percentiles_are_values_that_were_measured() -> None:
     assert math.isinf(percentile([], 0.5))
 
 
+def test_the_senders_own_cpu_is_counted_by_request() -> None:
+    assert summarize("Traffic", batch(right=90, wrong=10), 1.0, cpu_seconds=0.02).cpu_us == pytest.approx(200)
+    assert summarize("Traffic", Batch(), 0.0, cpu_seconds=0.02).cpu_us == 0
+
+
 def test_a_good_run_passes() -> None:
     assert summary(batch()).passed
     assert [figure.name for figure in summary(batch()).figures] == ["answered as expected", "P95"]
