@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -35,6 +35,17 @@ _SETTINGS_INTRODUCTION = (
     "key stops the start and names the nearest right one. Secrets never stand in it: they are files of mode 0600 in "
     "`DATA_DIR/secrets`, one secret a line (the first signs, all are accepted), or environment variables.\n"
 )
+
+SECTIONS: Mapping[str, type[msgspec.Struct]] = {
+    "server": ServerSettings,
+    "telemetry": TelemetrySettings,
+    "execution": ExecutionSettings,
+    "sources.NAME": SourceSettings,
+    "paper": PaperSettings,
+    "exchanges.NAME": ExchangeSettings,
+    "exchanges.NAME.accounts.ACCOUNT": AccountSettings,
+}
+"""The tables of the configuration file and what they hold."""
 
 _MEANING = {
     OrderStatus.RECEIVED: "acknowledged and on disk, not sent",
@@ -77,21 +88,12 @@ def states() -> str:
 
 def settings() -> str:
     """docs/settings.md: every key of the configuration file and every environment variable."""
-    sections: list[tuple[str, type[msgspec.Struct]]] = [
-        ("server", ServerSettings),
-        ("telemetry", TelemetrySettings),
-        ("execution", ExecutionSettings),
-        ("sources.NAME", SourceSettings),
-        ("paper", PaperSettings),
-        ("exchanges.NAME", ExchangeSettings),
-        ("exchanges.NAME.accounts.ACCOUNT", AccountSettings),
-    ]
     lines = [
         "# Settings\n",
         _SETTINGS_INTRODUCTION,
         f"`data_dir`: {_description(Settings, 'data_dir')}. Default `var`.\n",
     ]
-    for title, kind in sections:
+    for title, kind in SECTIONS.items():
         lines += [f"## [{title}]\n", "| key | meaning | default |", "|---|---|---|", *_rows(kind), ""]
     lines += ["## Environment\n", "| variable | replaces |", "|---|---|"]
     lines += [f"| `{name}` | `{'.'.join(path)}` |" for name, path in ENVIRONMENT.items()]

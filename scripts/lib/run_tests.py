@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 from xml.etree import ElementTree as ET
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,20 +81,21 @@ def missing(group: Group) -> list[str]:
     return programs if importlib.util.find_spec(group.module) else [group.module, *programs]
 
 
-def run(group: Group) -> Result:
-    """One group, its output passed through."""
+def run(group: Group, output: IO[str] | None = None) -> Result:
+    """One group; what it says goes to `output`, or is passed through."""
     lacking = missing(group)
-    print(f"\n=== {group.name}", flush=True)
+    print(f"\n=== {group.name}", file=output, flush=True)
     if lacking:
         note = f"not installed: {', '.join(lacking)}"
-        print(note, flush=True)
+        print(note, file=output, flush=True)
         return Result(group.name, 0, 1, 0.0, note)
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         extra = [f"--junit-xml={report}"] if group.module == "pytest" else []
         command = [sys.executable, "-m", group.module, *group.arguments, *extra]
-        status = subprocess.run(command, cwd=ROOT, check=False).returncode
+        errors = subprocess.STDOUT if output else None
+        status = subprocess.run(command, cwd=ROOT, stdout=output, stderr=errors, check=False).returncode
         passed, failed = counts(group, status, report)
     return Result(group.name, passed, failed, time.monotonic() - started)
 

@@ -111,6 +111,23 @@ class Environment:
         _run("making byte code", [self.python, "-c", _START], environment)
 
 
+def start_again(purpose: str) -> None:
+    """Start the running script again in the project's environment, made or completed where it is not what it needs.
+
+    Returns where it is that one already: then something else is wrong. Ends with status 2 where it cannot be made.
+    """
+    environment = Environment(ROOT)
+    if not environment.serves(purpose):
+        try:
+            environment.set_up(purpose)
+        except SetUpError as error:
+            say(str(error))
+            raise SystemExit(2) from None
+    elif Path(sys.prefix).resolve() == environment.folder.resolve():
+        return
+    os.execv(environment.python, [str(environment.python), *sys.argv])  # noqa: S606 - the project's own Python
+
+
 def say(message: str) -> None:
     print(f"fillpath: {message}", file=sys.stderr, flush=True)
 

@@ -22,7 +22,7 @@ from scripts.lib.stack.servers import ALL, START_ORDER
 from scripts.lib.stack.stack import Stack, stored_ports
 
 OVERLAYS = ROOT / "otel-collector" / "overlays"
-_DEFAULT_FOLDER = ROOT / "var" / "stack"
+DEFAULT_FOLDER = ROOT / "var" / "stack"
 _FOLLOW_EVERY_S = 0.2
 
 Command = Callable[..., Any]
@@ -33,7 +33,7 @@ def _folder(command: Command) -> Command:
         "--dir",
         "folder",
         type=click.Path(file_okay=False, path_type=Path),
-        default=_DEFAULT_FOLDER,
+        default=DEFAULT_FOLDER,
         help="Where data, logs and configurations are (var/stack).",
     )(command)
 

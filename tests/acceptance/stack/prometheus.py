@@ -53,6 +53,11 @@ class Prometheus:
             for each in one["exemplars"]
         ]
 
+    def rules(self) -> set[str]:
+        """The names of the alert rules that are loaded."""
+        groups = self._get("/api/v1/rules", type="alert")["groups"]
+        return {rule["name"] for group in groups for rule in group["rules"]}
+
     def _get(self, path: str, **query: str) -> Any:
         response = self._http.get(path, params=query)
         document = response.json()
