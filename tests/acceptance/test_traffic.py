@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import pty
+import re
+import select
 import shutil
 import signal
 import subprocess
 import sys
+import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +25,46 @@ from tests.acceptance.conftest import ROOT, Installation, on_free_ports
 
 GENERATOR = ROOT / "scripts/generate_test_traffic.py"
 WITHIN_S = 90
+
+
+class Terminal:
+    """A process whose only input and output is a terminal: what is written here was typed there."""
+
+    def __init__(self, command: Sequence[str], installation: Installation) -> None:
+        self._ours, theirs = pty.openpty()
+        termios.tcsetwinsize(theirs, (40, 140))
+        self._process = subprocess.Popen(
+            command,
+            cwd=installation.folder,
+            env=installation.environ | {"TERM": "xterm"},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - this process has one thread
+            start_new_session=True,
+        )
+        os.close(theirs)
+        self._shown = ""
+
+    def until(self, pattern: str) -> re.Match[str]:
+        """The first place where that was shown, escape sequences apart."""
+        deadline = time.monotonic() + WITHIN_S
+        while not (found := re.search(pattern, re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self._shown))):
+            assert time.monotonic() < deadline, self._shown[-2000:]
+            if select.select([self._ours], [], [], 1)[0]:
+                self._shown += os.read(self._ours, 65_536).decode("utf-8", "replace")
+        return found
+
+    def write(self, typed: bytes) -> None:
+        os.write(self._ours, typed)
+
+    def ended(self) -> int:
+        return self._process.wait(WITHIN_S)
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        os.close(self._ours)
 
 
 class Service:
@@ -40,6 +87,14 @@ class Service:
             # Of its own, so that a signal to it reaches nobody else, as none of its own processes may need it.
             start_new_session=True,
         )
+
+    @contextmanager
+    def on_a_terminal(self, *arguments: str) -> Iterator[Terminal]:
+        terminal = Terminal(self.command(*arguments), self._installation)
+        try:
+            yield terminal
+        finally:
+            terminal.close()
 
     def generate(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         with self.start(*arguments) as process:
@@ -132,6 +187,15 @@ def test_ctrl_c_gives_the_summary_so_far(service: Service) -> None:
     assert traffic["interrupted"] is True
     assert 0 < traffic["sent"] == traffic["answered"] < 1200
     assert traffic["notes"][0] == "interrupted: these are the figures so far"
+
+
+def test_a_terminal_shows_rate_success_and_p95_while_it_goes_on_and_its_ctrl_c_ends_it(service: Service) -> None:
+    with service.on_a_terminal("--load-test", "--duration", "60", "--rate", "20") as terminal:
+        # Not at once: the first answers are waited for, to learn prices, and count in no latency.
+        terminal.until(r"[1-9]\d*/1,200 +[1-9]\d*/s  expected +100\.0%  P95 +(?!0\.0 )\d+\.\d ms")
+        terminal.write(b"\x03")
+        terminal.until(r"interrupted: these are the figures so far")
+        assert terminal.ended() == 130
 
 
 def test_the_generator_finds_the_projects_python_by_itself(service: Service) -> None:

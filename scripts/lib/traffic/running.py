@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from scripts.lib.traffic.records import Batch
 from scripts.lib.traffic.target import TrafficError
-from scripts.lib.traffic.worker import Finished, Job, Message, work
+from scripts.lib.traffic.worker import TELL_EVERY_S, Finished, Job, Message, work
 
 STOP_WITHIN_S = 35.0
 _LOOK_S = 0.25
@@ -49,11 +49,14 @@ def run(job: Job, show: Show) -> Ran:
 
 
 def _follow(pipe: Connection, show: Show) -> Ran:
-    total, started, interrupted = Batch(), time.monotonic(), False
+    total, interrupted = Batch(), False
+    started: float | None = None
     while True:
         try:
             message = _received(pipe)
             if isinstance(message, Batch):
+                # The first one is told that long after the first request; the worker's own start is no part of a rate.
+                started = started or time.monotonic() - TELL_EVERY_S
                 total.add(message)
                 show(total, time.monotonic() - started)
             elif message is not None:
