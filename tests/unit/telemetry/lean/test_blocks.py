@@ -53,7 +53,7 @@ def test_repeated_attributes_come_out_as_any_others(monkeypatch: pytest.MonkeyPa
     exported = both(monkeypatch, with_repeated)
 
     names = [span.name for span in exported.resource_spans[0].scope_spans[0].spans]
-    assert len(names) == len(set(names)) == 13
+    assert len(names) == len(set(names)) == 12
 
 
 def test_they_are_encoded_once_for_all_spans() -> None:
