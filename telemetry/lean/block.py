@@ -137,7 +137,6 @@ class Block(Around):
             self.span_id = new_span_id()
             self.events = self.repeated = self.shown = self.children = self.full = self.end = None
             self.given = NOTHING
-            self.start = time_ns()
             self.light = True
             # Before its attributes: too many of them make it whole at once.
             self.start = time_ns()
