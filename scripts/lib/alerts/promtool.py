@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,9 @@ _EARLIER = ("30s", "75s", "105s")
 Test = dict[str, Any]
 
 
-def files() -> dict[str, str]:
-    """Name and text of every file under alerts/tests."""
+@cache
+def files() -> Mapping[str, str]:
+    """Name and text of every file under alerts/tests; written out once, which takes seconds."""
     return {name: _HEAD + _dump(_document(name, cases, special)) for name, (cases, special) in BY_FILE.items()}
 
 

@@ -12,12 +12,13 @@ from opentelemetry.trace import SpanKind
 
 from scripts.lib.judge import facade, spans
 from scripts.lib.judge.__main__ import main
+from scripts.lib.judge.playing import in_a_spawned_process
 from telemetry import conventions as c
 from telemetry.facade import LogEntry
 
 # What differs is shrunk by the command, which has the time.
 SOME = settings(
-    max_examples=25,
+    max_examples=15,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
@@ -104,6 +105,12 @@ def test_the_judge_can_tell(place: str, judge: Callable[[], int], said: str, mon
 
     with pytest.raises(AssertionError, match=said):
         judge()
+
+
+def test_whole_engines_are_compared_in_a_spawned_process_too() -> None:
+    counts = in_a_spawned_process("facade", 3, 7)
+
+    assert counts["facade"] == counts["in spawned processes"] == 3
 
 
 def test_the_command_counts_what_it_played(capsys: pytest.CaptureFixture[str]) -> None:
