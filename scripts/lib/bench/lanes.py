@@ -18,6 +18,7 @@ _MARKETS = PaperSettings().symbols
 _ORDER_VALUE = Decimal(20)  # quote units: above every market's minimum
 _FUNDS = 1_000_000_000  # quote units an account: enough for 50 million orders
 _MAX_AGE_S = 3_600
+_MAX_DRIFT_BPS = 10_000
 """A backlog is worked off, not thrown away: how long it takes is part of what is measured."""
 
 
@@ -54,7 +55,14 @@ def accounts(least: int) -> Sequence[str]:
 def document(least: int) -> dict[str, Any]:
     """Settings of a service for these lanes, as a TOML document's content; engine, folder and ports are for others."""
     names = list(accounts(least))
-    source = {"auth": "standard", "accounts": names, "rate": 1e6, "burst": 1_000_000, "max_age_market": _MAX_AGE_S}
+    source = {
+        "auth": "standard",
+        "accounts": names,
+        "rate": 1e6,
+        "burst": 1_000_000,
+        "max_age_market": _MAX_AGE_S,
+        "max_drift_bps": _MAX_DRIFT_BPS,
+    }
     return {
         "paper": {"accounts": names, "starting_balances": {"USDT": _FUNDS}},
         "sources": {SOURCE: source},

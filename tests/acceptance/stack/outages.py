@@ -39,7 +39,6 @@ KILL_RATE = 15.0
 KILLS = 6
 
 _SAMPLES = 20
-_SHARED = "exchange.fetch_balances"
 _SECONDS_OF_A_LOOK = 10
 _LOOKERS = 4
 _DELIVERED_WITHIN_S = 60.0
@@ -231,30 +230,36 @@ def _waiting(service: Fillpath) -> int:
 
 
 def _telemetry(lab: Lab, service: Fillpath, orders: Sequence[Order]) -> Telemetry:
-    """Once everything that is not counted as dropped has arrived, or will not any more.
-
-    All traces have the same spans, but that orders of one account share a reading of its balance where they meet.
-    """
+    """Once everything that is not counted as dropped has arrived, or will not any more."""
     known = {
-        sum(name != _SHARED for name in service.spans_of(order.order_id))
+        sum(name != "exchange.fetch_balances" for name in service.spans_of(order.order_id))
         for order in orders[:: len(orders) // _SAMPLES]
     }
-    assert len(known) == 1, f"the traces of orders that were all filled alike have {known} spans"
+    assert len(known) == 1, f"expected traces alike of orders that were filled alike; they have {known} spans"
     whole = known.pop()
     metrics = lab.collected(service).values
-    spans = whole * len(orders) + int(_sum(metrics, "execution_exchange_api_calls_total", endpoint="fetch_balances"))
     dropped = {
         dict(labels)["reason"]: int(count)
         for (name, labels), count in metrics.items()
         if name == "execution_telemetry_dropped_total" and ("signal", "traces") in labels and count
     }
+    spans = whole * len(orders) + _balances_read(metrics)
     most = {order.trace_id: whole + 1 for order in orders}
     found = _look(lab.jaeger, most, enough=spans - sum(dropped.values()))
     return Telemetry(whole, spans, {trace_id: len(ids) for trace_id, ids in found.items()}, dropped)
 
 
-def _sum(metrics: Mapping[Key, float], name: str, **labels: str) -> float:
-    return sum(value for key, value in metrics.items() if key[0] == name and key[1] >= labels.items())
+def _balances_read(metrics: Mapping[Key, float]) -> int:
+    """How often for an order: those of one account that meet share a reading.
+
+    The comparisons with the exchange, which belong to no order, read open orders once for each time they read balances.
+    """
+
+    def calls(endpoint: str) -> int:
+        labels = {("exchange", "paper"), ("endpoint", endpoint), ("status", "ok")}
+        return int(metrics["execution_exchange_api_calls_total", frozenset(labels)])
+
+    return calls("fetch_balances") - calls("open_orders")
 
 
 def _look(jaeger: Jaeger, most: Mapping[str, int], *, enough: int) -> dict[str, set[str]]:
