@@ -124,12 +124,12 @@ def services_killed(folder: Path, lab: Lab) -> ServicesKilled:
         )
         _rest(lab, restarted, 2)
         _rest(lab, elsewhere, 1)
+        _rest(lab, successor, 0)
         lab.after_pushes(elsewhere)
         elsewhere.kill()
         restarted.kill()
         killed_at = time.monotonic()
-        restarted.start()
-        successor.start()
+        stack.enter_context(ThreadPoolExecutor(1)).submit(restarted.start)  # looked at meanwhile
         return _seen_after(killed_at, lab, restarted, elsewhere, successor)
 
 
