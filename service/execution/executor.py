@@ -169,7 +169,8 @@ class Executor:
             # The switch was thrown while SUBMITTED was being written: nothing has left, so nothing may leave.
             await self._withhold(live, before.status)
             return False
-        self._measures.sized(live.order, verdict.sized, verdict.quote)
+        if live.order.attempts == 1:  # sent again it is still one order
+            self._measures.sized(live.order, verdict.sized, verdict.quote)
         return True
 
     async def _withhold(self, live: LiveOrder, before: OrderStatus) -> None:

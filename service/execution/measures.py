@@ -43,7 +43,7 @@ class OrderMeasures:
         self._clock = clock
 
     def sized(self, order: Order, sized: Sized, quote: Quote) -> None:
-        """An order is about to be sent with this size."""
+        """An order is about to be sent with this size, for the first time."""
         if sized.percent_of_equity is not None:
             method = order.sizing.method
             label = SizingMethod.EXPLICIT if method in _EXPLICIT else method

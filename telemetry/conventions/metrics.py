@@ -94,14 +94,14 @@ ORDER_FAILURES = Counter(
 ORDER_SIZE_USD = Histogram(
     "execution.order.size_usd",
     Unit.USD,
-    "Order size in USD; orders without a conversion are counted as dropped.",
+    "Order size in USD, once an order; orders without a conversion are counted as dropped.",
     (label.EXCHANGE, label.SYMBOL, label.SIDE),
     buckets=BUCKETS_USD,
 )
 POSITION_SIZE_PCT = Histogram(
     "execution.position.size_pct",
     Unit.PERCENT,
-    "Order size in percent of equity.",
+    "Order size in percent of equity, once an order.",
     (label.SIZING_METHOD,),
     buckets=BUCKETS_PERCENT,
 )

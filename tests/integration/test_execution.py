@@ -102,6 +102,17 @@ async def test_proven_not_executed_goes_back_and_is_tried_again_while_fresh(lyin
     assert [step["to"] for step in order["transitions"]] == ["RECEIVED", "SUBMITTED", "RECEIVED", "SUBMITTED", "FILLED"]
 
 
+@pytest.mark.parametrize("lie", [_refused_connection, _never_arrived])
+async def test_an_order_that_is_sent_again_counts_once_with_its_size(lying: Client, lie) -> None:
+    _exchange(lying).script.append(lie)
+
+    await _reaches(lying, (await lying.send(BUY)).json()["order_id"], "FILLED")
+
+    metrics = await lying.metrics()
+    assert metrics['execution_order_size_usd_count{exchange="paper",side="buy",symbol="BTC/USDT"}'] == 1
+    assert metrics['execution_position_size_pct_count{method="explicit"}'] == 1
+
+
 async def test_a_refusal_ends_rejected_with_its_reason(lying: Client) -> None:
     async def refuse(request, place):
         return Refused(reason=RejectReason.INSUFFICIENT_FUNDS, message="too poor")
