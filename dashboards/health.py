@@ -188,7 +188,7 @@ def _commit_duration() -> Panel:
     )
     return time_series(
         about,
-        Target(_q.quantile(0.95, c.JOURNAL_COMMIT_DURATION), "P95", exemplars=True),
+        Target(_q.quantile(0.95, c.JOURNAL_COMMIT_DURATION), "P95"),
         Target(_q.quantile(0.5, c.JOURNAL_COMMIT_DURATION), "P50"),
     )
 

@@ -21,7 +21,8 @@ from tests.simulator.model import SimOrder, SimTrade
 class Event:
     """`placed`: the engine took the order; `fill`: one execution; `status`: its state changed; `refused`: not placed.
 
-    `quantity` is the order's, for a fill the execution's, in the venue's unit. `reason` is the refusal's.
+    `quantity` is the order's, for a fill the execution's, in the venue's unit; `fee` is the execution's, positive when
+    paid. `reason` is the refusal's.
     """
 
     kind: Literal["placed", "fill", "status", "refused"]
@@ -36,6 +37,8 @@ class Event:
     status: str = ""
     reason: str = ""
     reduce_only: bool = False
+    fee: Decimal = Decimal(0)
+    fee_currency: str = ""
 
 
 class Ledger:
@@ -122,6 +125,8 @@ def event_of(kind: Literal["placed", "fill", "status"], order: SimOrder, trade: 
         price=order.price if trade is None else trade.price,
         status=order.status.value,
         reduce_only=order.reduce_only,
+        fee=Decimal(0) if trade is None else trade.fee,
+        fee_currency="" if trade is None else trade.fee_currency,
     )
 
 
@@ -136,6 +141,7 @@ def _event(fields: Mapping[str, object]) -> Event:
     price = fields["price"]
     values = dict(fields) | {
         "quantity": Decimal(str(fields["quantity"])),
+        "fee": Decimal(str(fields.get("fee", 0))),
         "price": None if price is None else Decimal(str(price)),
     }
     return Event(**values)  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ Admin requests (`/-/...`) meet no faults and need no signature:
     DELETE /-/faults     no more faults
     POST   /-/price      {"symbol": "BTCUSDT", "bid": "50000", "ask": "50001"}
     POST   /-/funds      {"currency": "USDT", "amount": "100000"}
+    POST   /-/order      {"symbol": "BTCUSDT", "side": "buy", "quantity": "0.1", "price": "40000", "client_id": "x"}
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from tests.simulator.engine import Engine
 from tests.simulator.faults import Endpoint, Fault, FaultKind, Hit, Schedule
 from tests.simulator.http import Answer, Request, read_request, write_answer
 from tests.simulator.ledger import Ledger
-from tests.simulator.model import FillPlan
+from tests.simulator.model import FillPlan, Rejection
 from tests.simulator.venue import Venue
 
 _PAGE = "<html><head><title>{0}</title></head><body><h1>{0}</h1><p>gateway</p></body></html>"
@@ -292,6 +293,19 @@ def _set_funds(simulator: Simulator, asked: Any) -> object:
     return {}
 
 
+def _place_limit(simulator: Simulator, asked: Any) -> object:
+    """As its owner does by hand: a limit order that no client of ours knows."""
+    quantity, price = Decimal(str(asked["quantity"])), Decimal(str(asked["price"]))
+    placed = simulator.engine.place(
+        asked["symbol"], asked["side"], "limit", quantity, price=price, client_id=asked["client_id"]
+    )
+    match placed:
+        case Rejection(code=code, message=message):
+            raise ValueError(f"refused: {code} {message}")
+        case _:
+            return {"order_id": placed.id}
+
+
 def _show_ledger(simulator: Simulator, _: Any) -> object:
     simulator.engine.advance()
     return simulator.ledger.summary()
@@ -304,4 +318,5 @@ _ADMIN: dict[tuple[str, str], Callable[[Simulator, Any], object]] = {
     ("DELETE", "/-/faults"): _clear_faults,
     ("POST", "/-/price"): _set_price,
     ("POST", "/-/funds"): _set_funds,
+    ("POST", "/-/order"): _place_limit,
 }

@@ -71,7 +71,8 @@ class Fillpath:
     """`fillpath serve` in `folder`, known to the stack's servers by `instance`.
 
     Its secrets are made for it, so that tests can look for them. Started again it is the same service with the same
-    data. `configuration` is TOML without addresses and folders.
+    data. `configuration` is TOML without addresses and folders. `answers` are all that it gave to `http`, the sender's
+    own record.
     """
 
     def __init__(self, folder: Path, ports: Ports, log_file: Path, configuration: str = PAPER, **environ: str) -> None:
@@ -90,10 +91,13 @@ class Fillpath:
         self._configuration = self._process.layout.service
         self._configuration.write_text(configuration, "utf-8")
         self._log_file = log_file
-        self.instance = instance_id(self._process.layout.data("service"))
+        self.data = self._process.layout.data("service")
+        self.instance = instance_id(self.data)
         self.public = self._process.addresses.service_public
         self.operator = self._process.addresses.service_operator
-        self._http = httpx.Client(timeout=40, trust_env=False)
+        self.answers: list[httpx.Response] = []
+        hooks = {"response": [self.answers.append]}
+        self.http = httpx.Client(timeout=40, trust_env=False, event_hooks=hooks)
 
     def start(self) -> None:
         self._process.up()
@@ -108,7 +112,7 @@ class Fillpath:
 
     def close(self) -> None:
         self._process.down()
-        self._http.close()
+        self.http.close()
 
     @property
     def all_secrets(self) -> list[str]:
@@ -158,16 +162,32 @@ class Fillpath:
             now_s=int(time.time()),
         )
         prefer = {} if wait is None else {"Prefer": f"wait={wait:g}"}
-        return self._http.post(
+        return self.http.post(
             f"{self.public}/webhook/{source}{query}",
             content=request.body,
             headers=request.headers | prefer | dict(headers or {}),
         )
 
     def order(self, order_id: str) -> dict[str, Any]:
-        response = self._http.get(f"{self.operator}/orders/{order_id}", headers=self._authorization)
-        response.raise_for_status()
-        return dict(response.json())
+        return dict(self._operate("GET", f"/orders/{order_id}").json())
+
+    def orders(self) -> list[dict[str, Any]]:
+        """All of them with their history, the oldest first."""
+        found: list[str] = []
+        after = ""
+        while True:
+            page = self._operate("GET", f"/orders?limit=200{after}").json()
+            found += [order["order_id"] for order in page["orders"]]
+            if not page["next"]:
+                return sorted(map(self.order, found), key=lambda order: str(order["received_at"]))
+            after = f"&after={page['next']}"
+
+    def status(self) -> dict[str, Any]:
+        return dict(self._operate("GET", "/status").json())
+
+    def compare(self) -> list[dict[str, Any]]:
+        """What exchanges and journal do not agree on, looked at now."""
+        return list(self._operate("POST", "/findings").json()["findings"])
 
     def spans_of(self, order_id: str) -> list[str]:
         """The names of the spans that it knows of an order's trace."""
@@ -178,7 +198,7 @@ class Fillpath:
 
     def cancel(self, order_id: str) -> None:
         """Ask for it; the order may be done already."""
-        response = self._http.delete(f"{self.operator}/orders/{order_id}", headers=self._authorization)
+        response = self.http.delete(f"{self.operator}/orders/{order_id}", headers=self._authorization)
         assert response.status_code in {200, 202, 409}, response.text
 
     def becomes(self, order_id: str, *statuses: str, within: float = 60.0) -> dict[str, Any]:
@@ -213,6 +233,11 @@ class Fillpath:
     def log_lines(self, reference: str) -> list[dict[str, Any]]:
         """What `fillpath logs --json` finds."""
         return list(json.loads(self.fillpath("logs", reference, "--json").stdout))
+
+    def _operate(self, method: str, path: str) -> httpx.Response:
+        response = self.http.request(method, self.operator + path, headers=self._authorization)
+        response.raise_for_status()
+        return response
 
     @property
     def _authorization(self) -> dict[str, str]:

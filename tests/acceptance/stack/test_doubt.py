@@ -9,15 +9,14 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
-from scripts.lib.chaos.processes import simulator
 from telemetry import conventions as c
 from tests.acceptance.stack.fillpath import Fillpath
 from tests.acceptance.stack.jaeger import CLIENT, INTERNAL, Trace
 from tests.acceptance.stack.lab import METRIC_WITHIN_S, Lab
+from tests.acceptance.stack.venue import KEYS, LOOKING, Venue, running
 from tests.acceptance.stack.waiting import eventually
 from tests.simulator.venue import API_KEY, API_PASSWORD, API_SECRET
 
-VENUE = "binance"
 CONFIGURATION = """
 [paper]
 accounts = []
@@ -42,31 +41,13 @@ symbols = ["BTC/USDT"]
 [exchanges.binance.accounts.main]
 market_type = "spot"
 """
-KEYS = {
-    "FILLPATH_EXCHANGE_MAIN_API_KEY": API_KEY,
-    "FILLPATH_EXCHANGE_MAIN_SECRET": API_SECRET,
-    "FILLPATH_EXCHANGE_MAIN_PASSWORD": API_PASSWORD,
-}
 BUY = {"symbol": "BTC/USDT", "side": "buy", "quantity": "0.01"}
-LOOKING = ("look_up", "open_orders", "orders", "trades")
-
-
-class Venue(NamedTuple):
-    address: str
-
-    def fail(self, endpoint: str, kind: str, *, count: int = 1, **fault: Any) -> None:
-        """What the next requests to an endpoint meet."""
-        asked = {"endpoint": endpoint, "faults": [{"kind": kind, **fault}] * count}
-        httpx.post(f"{self.address}/-/faults", json=asked, trust_env=False).raise_for_status()
-
-    def mend(self) -> None:
-        httpx.delete(f"{self.address}/-/faults", trust_env=False).raise_for_status()
 
 
 @pytest.fixture(scope="module")
 def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
-    with simulator(VENUE, fault_rate=0, seed=1, ledger=tmp_path_factory.mktemp("venue") / "ledger.jsonl") as address:
-        yield Venue(address)
+    with running(tmp_path_factory.mktemp("venue")) as one:
+        yield one
 
 
 @pytest.fixture(scope="module")

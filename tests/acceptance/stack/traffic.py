@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
-
-import httpx
 
 from tests.acceptance.stack.fillpath import BUY, FINAL, RESTING, Fillpath
 from tests.acceptance.stack.waiting import eventually
@@ -35,7 +34,9 @@ def vary(service: Fillpath) -> Sent:
         service.filled(BUY | {"order_type": "limit", "price": "63000"}),
         service.filled(BUY | {"confidence": "NaN"}, source="tradingview"),
     ]
-    _refuse(service)
+    assert service.send(BUY, alert_id=DUPLICATED).status_code in {200, 202}
+    refuse(service, DUPLICATED)
+    flood(service, STRANGER)
     denied = service.send(BUY | {"quantity": "900"}).json()
     rested = [
         *_beside_the_market(service),
@@ -68,10 +69,10 @@ def _canceled(service: Fillpath, order: dict[str, Any]) -> dict[str, Any]:
     return service.becomes(order["order_id"], *FINAL)
 
 
-def _refuse(service: Fillpath) -> None:
-    assert service.send(BUY, alert_id=DUPLICATED).status_code in {200, 202}
+def refuse(service: Fillpath, used: str) -> None:
+    """One alert for each refusal that needs one, answered as it should be; `used` is the id of an alert for BUY."""
     answers = {
-        "key_reused": service.send(BUY | {"quantity": "0.02"}, alert_id=DUPLICATED),
+        "key_reused": service.send(BUY | {"quantity": "0.02"}, alert_id=used),
         "stale": service.send(BUY | {"timestamp": int(time.time()) - 4000}),
         "low_confidence": service.send(BUY | {"confidence": "0.1"}),
         "invalid_field": service.send(BUY | {"order_type": "limit"}),
@@ -81,17 +82,16 @@ def _refuse(service: Fillpath) -> None:
     }
     for reason, answer in answers.items():
         assert answer.json()["reason"] == reason, answer.text
-    unknown = httpx.post(f"{service.public}/webhook/nobody", json=BUY, timeout=30, trust_env=False)
+    unknown = service.http.post(f"{service.public}/webhook/nobody", json=BUY)
     assert unknown.status_code == 401, unknown.text
-    _flood(service)
-    forbidden = httpx.get(f"{service.operator}/orders", timeout=30, trust_env=False)
+    forbidden = service.http.get(f"{service.operator}/orders")
     assert forbidden.status_code == 401, forbidden.text
 
 
-def _flood(service: Fillpath) -> None:
+def flood(service: Fillpath, stranger: Mapping[str, str]) -> None:
     """More failed requests from one address than it may send."""
     wrong = service.secrets["hex"][::-1]
-    answers = [service.send(BUY, source="hex", secret=wrong, headers=STRANGER) for _ in range(FAILURES + 2)]
+    answers = [service.send(BUY, source="hex", secret=wrong, headers=stranger) for _ in range(FAILURES + 2)]
     reasons = [answer.json()["reason"] for answer in answers]
     assert reasons[:FAILURES] == ["signature"] * FAILURES
     assert reasons[-1] == "rate_limited"

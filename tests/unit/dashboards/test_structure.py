@@ -144,7 +144,6 @@ def test_latency_over_time_shows_exemplars() -> None:
         "API latency",
         "Fill latency",
         "Fill latency of resting orders",
-        "Journal commits",
     }
 
 
