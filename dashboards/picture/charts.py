@@ -154,7 +154,7 @@ def _states(panel: Answered, frame: Frame) -> str:
     if not panel.drawn:
         return _nothing(frame, "no data")
     floor = frame.height - _BOTTOM - _LEGEND_LINE
-    height = min(46.0, (floor - _TOP) / len(panel.drawn))
+    height = (floor - _TOP) / len(panel.drawn)
     parts = _clock(frame, floor)
     for number, one in enumerate(panel.drawn):
         y = _TOP + number * height

@@ -19,6 +19,7 @@ _QUIET = (
     "--disable-component-update",
     "--disable-sync",
     "--hide-scrollbars",
+    "--disable-lcd-text",
 )
 """The page is our own, and Chromium shall look for nothing on any network."""
 
