@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -36,7 +35,7 @@ def vary(service: Fillpath) -> Sent:
     ]
     assert service.send(BUY, alert_id=DUPLICATED).status_code in {200, 202}
     refuse(service, DUPLICATED)
-    flood(service, STRANGER)
+    _flood(service)
     denied = service.send(BUY | {"quantity": "900"}).json()
     rested = [
         *_beside_the_market(service),
@@ -88,10 +87,10 @@ def refuse(service: Fillpath, used: str) -> None:
     assert forbidden.status_code == 401, forbidden.text
 
 
-def flood(service: Fillpath, stranger: Mapping[str, str]) -> None:
+def _flood(service: Fillpath) -> None:
     """More failed requests from one address than it may send."""
     wrong = service.secrets["hex"][::-1]
-    answers = [service.send(BUY, source="hex", secret=wrong, headers=stranger) for _ in range(FAILURES + 2)]
+    answers = [service.send(BUY, source="hex", secret=wrong, headers=STRANGER) for _ in range(FAILURES + 2)]
     reasons = [answer.json()["reason"] for answer in answers]
     assert reasons[:FAILURES] == ["signature"] * FAILURES
     assert reasons[-1] == "rate_limited"

@@ -16,10 +16,10 @@ from dashboards.ask import Prometheus, Series
 from dashboards.files import document
 from dashboards.queries import Kind, Query, Times, queries
 from telemetry import conventions as c
-from tests.acceptance.stack.dashboards.books import Books, open_books
-from tests.acceptance.stack.dashboards.run import Run
-from tests.acceptance.stack.dashboards.truths import TRUTHS, Truth, in_usd, is_sent
 from tests.acceptance.stack.lab import SCRAPE_S, Lab
+from tests.acceptance.stack.panels.books import Books, open_books
+from tests.acceptance.stack.panels.run import Run
+from tests.acceptance.stack.panels.truths import TRUTHS, Truth, in_usd, is_sent
 from tests.acceptance.stack.waiting import eventually
 from tests.unit.dashboards.boards import INSTRUMENTS, SELECTOR
 

@@ -19,8 +19,8 @@ from dashboards.ask import Jaeger, Prometheus
 from dashboards.files import DASHBOARDS, document
 from dashboards.links import RUNBOOKS
 from dashboards.queries import Kind, Query, panels, queries
-from tests.acceptance.stack.dashboards.run import Run
 from tests.acceptance.stack.lab import TRACE_WITHIN_S, Lab
+from tests.acceptance.stack.panels.run import Run
 from tests.acceptance.stack.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[4]

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import httpx
 
 from telemetry import conventions as c
-from tests.acceptance.stack.dashboards.run import MIDS_AT_VENUE, PAPER, SIMULATED, Run
 from tests.acceptance.stack.lab import Lab
+from tests.acceptance.stack.panels.run import MIDS_AT_VENUE, PAPER, SIMULATED, Run
 from tests.simulator.ledger import Event
 
 Order = Mapping[str, Any]

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import httpx
 
 from telemetry import conventions as c
-from tests.acceptance.stack.dashboards.books import Books, Order
-from tests.acceptance.stack.dashboards.run import LATE_AFTER_S, PAPER, SIMULATED, SOURCES
+from tests.acceptance.stack.panels.books import Books, Order
+from tests.acceptance.stack.panels.run import LATE_AFTER_S, PAPER, SIMULATED, SOURCES
 
 _NOT_YET = frozenset({"RECEIVED", "SUBMITTED", "IN_DOUBT"})
 """States in which nobody knows an order's outcome."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.acceptance.stack.dashboards.run import Run, configuration, trade
 from tests.acceptance.stack.lab import Lab
+from tests.acceptance.stack.panels.run import Run, configuration, trade
 from tests.acceptance.stack.venue import KEYS, running
 
 

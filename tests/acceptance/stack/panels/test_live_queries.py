@@ -17,8 +17,8 @@ from dashboards.ask import Prometheus
 from dashboards.files import DASHBOARDS, document
 from dashboards.live import Answer, Servers, answers
 from dashboards.queries import Kind, Query, Times, queries
-from tests.acceptance.stack.dashboards.run import PAPER, SIMULATED, SOURCES, Run
 from tests.acceptance.stack.lab import SCRAPE_S, Lab
+from tests.acceptance.stack.panels.run import PAPER, SIMULATED, SOURCES, Run
 from tests.unit.dashboards.boards import INSTRUMENTS, SELECTOR, is_of_the_collector
 
 OF_PANELS = [q for uid in DASHBOARDS for q in queries(document(uid)) if q.kind in {Kind.RANGE, Kind.INSTANT}]
