@@ -91,7 +91,6 @@ class Fillpath:
         self._configuration = self._process.layout.service
         self._configuration.write_text(configuration, "utf-8")
         self._log_file = log_file
-        self.data = self._process.layout.data("service")
         self.instance = instance_id(self.data)
         self.public = self._process.addresses.service_public
         self.operator = self._process.addresses.service_operator
@@ -191,7 +190,7 @@ class Fillpath:
 
     def spans_of(self, order_id: str) -> list[str]:
         """The names of the spans that it knows of an order's trace."""
-        response = self._http.get(f"{self.operator}/orders/{order_id}/trace", headers=self._authorization)
+        response = self.http.get(f"{self.operator}/orders/{order_id}/trace", headers=self._authorization)
         response.raise_for_status()
         scopes = (scope for resource in response.json()["resourceSpans"] for scope in resource["scopeSpans"])
         return [span["name"] for scope in scopes for span in scope["spans"]]
