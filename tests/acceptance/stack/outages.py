@@ -19,7 +19,7 @@ import httpx
 from scripts.lib.bench.sending import Sent
 from scripts.lib.chaos.receiver import answering
 from tests.acceptance.stack import load
-from tests.acceptance.stack.exposition import OPEN_METRICS, Key, read
+from tests.acceptance.stack.exposition import OPEN_METRICS, read
 from tests.acceptance.stack.fillpath import RESTING, Fillpath
 from tests.acceptance.stack.jaeger import Jaeger
 from tests.acceptance.stack.lab import METRIC_WITHIN_S, Lab, standing
@@ -38,7 +38,6 @@ LIGHT_RATE = 8.0
 KILL_RATE = 15.0
 KILLS = 6
 
-_SAMPLES = 20
 _SECONDS_OF_A_LOOK = 10
 _LOOKERS = 4
 _DELIVERED_WITHIN_S = 60.0
@@ -231,35 +230,18 @@ def _waiting(service: Fillpath) -> int:
 
 def _telemetry(lab: Lab, service: Fillpath, orders: Sequence[Order]) -> Telemetry:
     """Once everything that is not counted as dropped has arrived, or will not any more."""
-    known = {
-        sum(name != "exchange.fetch_balances" for name in service.spans_of(order.order_id))
-        for order in orders[:: len(orders) // _SAMPLES]
-    }
-    assert len(known) == 1, f"expected traces alike of orders that were filled alike; they have {known} spans"
-    whole = known.pop()
+    with ThreadPoolExecutor(_LOOKERS) as pool:
+        counts = pool.map(lambda order: len(service.spans_of(order.order_id)), orders)
+        made = {order.trace_id: count for order, count in zip(orders, counts, strict=True)}
     metrics = lab.collected(service).values
     dropped = {
         dict(labels)["reason"]: int(count)
         for (name, labels), count in metrics.items()
         if name == "execution_telemetry_dropped_total" and ("signal", "traces") in labels and count
     }
-    spans = whole * len(orders) + _balances_read(metrics)
-    most = {order.trace_id: whole + 1 for order in orders}
-    found = _look(lab.jaeger, most, enough=spans - sum(dropped.values()))
-    return Telemetry(whole, spans, {trace_id: len(ids) for trace_id, ids in found.items()}, dropped)
-
-
-def _balances_read(metrics: Mapping[Key, float]) -> int:
-    """How often for an order: those of one account that meet share a reading.
-
-    The comparisons with the exchange, which belong to no order, read open orders once for each time they read balances.
-    """
-
-    def calls(endpoint: str) -> int:
-        labels = {("exchange", "paper"), ("endpoint", endpoint), ("status", "ok")}
-        return int(metrics["execution_exchange_api_calls_total", frozenset(labels)])
-
-    return calls("fetch_balances") - calls("open_orders")
+    spans = sum(made.values())
+    found = _look(lab.jaeger, made, enough=spans - sum(dropped.values()))
+    return Telemetry(spans, {trace_id: len(ids) for trace_id, ids in found.items()}, dropped)
 
 
 def _look(jaeger: Jaeger, most: Mapping[str, int], *, enough: int) -> dict[str, set[str]]:

@@ -14,10 +14,9 @@ from tests.acceptance.stack.relay import SpanId
 class Telemetry(NamedTuple):
     """Where the spans of a load are: so many were made, so many of each trace are in Jaeger, and so many were dropped.
 
-    The dropped ones by reason, as the service counts them. `whole`: of each trace, at least.
+    The dropped ones by reason, as the service counts them.
     """
 
-    whole: int
     spans: int
     found: Mapping[str, int]
     dropped: Mapping[str, int]

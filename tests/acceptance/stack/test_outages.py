@@ -114,7 +114,6 @@ def test_with_jaeger_stopped_the_collectors_queue_delivers_every_trace_afterward
     assert jaeger_stopped.queued > 0
     assert jaeger_stopped.telemetry.dropped == {}
     assert jaeger_stopped.telemetry.missing == 0
-    assert min(jaeger_stopped.telemetry.found.values()) >= jaeger_stopped.telemetry.whole
 
 
 def test_what_a_collector_acknowledged_before_it_was_killed_arrives(collector_killed: CollectorKilled) -> None:
