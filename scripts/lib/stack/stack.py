@@ -7,7 +7,7 @@ import importlib.metadata
 import os
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -43,7 +43,8 @@ class Stack:
     """The servers in `only`, with their data, logs and configurations below `folder`.
 
     `overlays` are further files for the collector; `environ` is what the servers inherit; `tell` is told of each step;
-    `install` allows Debian packages for what is missing. Every call raises StackError with what to do.
+    `install` allows Debian packages for what is missing; `adapt` may change Prometheus' configuration, in the folder
+    it is called with, before Prometheus reads it. Every call raises StackError with what to do.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Stack:
         environ: Mapping[str, str] = os.environ,
         install: bool = False,
         tell: Tell = silent,
+        adapt: Callable[[Path], None] | None = None,
     ) -> None:
         self.layout = Layout(folder.absolute())
         self.ports = ports
@@ -65,6 +67,7 @@ class Stack:
         self._environ = dict(environ)
         self._install = install
         self._tell = tell
+        self._adapt = adapt
         self._processes = {name: ServerProcess(self.layout.folder, name) for name in ALL}
         self._found: dict[str, Found] = {}
 
@@ -203,6 +206,8 @@ class Stack:
                 configuration.write_service(self.layout, self.ports)
             case "prometheus":
                 configuration.write_prometheus(self.layout, self.ports)
+                if self._adapt is not None:
+                    self._adapt(self.layout.prometheus.parent)
             case "alertmanager":
                 configuration.write_alertmanager(self.layout, self._environ)
             case _:

@@ -11,14 +11,14 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 
 from scripts.lib.bench.lanes import SOURCE as BENCH
 from scripts.lib.bench.machine import memory_mib
 from scripts.lib.stack import Ports, Stack
-from service.cli.signing import sign
+from service.cli.signing import SignedRequest, sign
 from service.identity import instance_id
 from service.secrets import Secret
 from tests.acceptance.conftest import environment, free_ports
@@ -64,29 +64,42 @@ addresses = ["10.1.2.0/24"]
 This machine is a configured sender, which is never limited for failures, and a proxy: with `X-Forwarded-For` it is any.
 """
 
-_SOURCES = {"default": "standard", "tradingview": "token", "hex": "hmac", "elsewhere": "standard", BENCH: "standard"}
+Kind = Literal["standard", "hmac", "token"]
+SOURCES: Mapping[str, Kind] = {
+    "default": "standard",
+    "tradingview": "token",
+    "hex": "hmac",
+    "elsewhere": "standard",
+    BENCH: "standard",
+}
 
 
 class Fillpath:
     """`fillpath serve` in `folder`, known to the stack's servers by `instance`.
 
     Its secrets are made for it, so that tests can look for them. Started again it is the same service with the same
-    data. `configuration` is TOML without addresses and folders. `answers` are all that it gave to `http`, the sender's
-    own record.
+    data. `configuration` is TOML without addresses and folders, `sources` says how those in it prove themselves.
+    `answers` are all that it gave to `http`, the sender's own record.
     """
 
-    def __init__(self, folder: Path, ports: Ports, log_file: Path, configuration: str = PAPER, **environ: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        ports: Ports,
+        log_file: Path,
+        configuration: str = PAPER,
+        *,
+        sources: Mapping[str, Kind] = SOURCES,
+        **environ: str,
+    ) -> None:
         public, operator = free_ports(2)
-        self.secrets = {source: self._secret(kind) for source, kind in _SOURCES.items()}
+        self._kinds = sources
+        self.secrets = {source: self._secret(kind) for source, kind in sources.items()}
         self._operator_token = secrets.token_urlsafe(24)
         names = {f"FILLPATH_WEBHOOK_SECRET_{source.upper()}": secret for source, secret in self.secrets.items()}
         self._environ = environment(**names, **environ, FILLPATH_OPERATOR_TOKEN=self._operator_token)
-        self._process = Stack(
-            folder,
-            replace(ports, service=public, operator=operator),
-            only=frozenset({"service"}),
-            environ=self._environ,
-        )
+        self.ports = replace(ports, service=public, operator=operator)
+        self._process = Stack(folder, self.ports, only=frozenset({"service"}), environ=self._environ)
         folder.mkdir(parents=True)
         self._configuration = self._process.layout.service
         self._configuration.write_text(configuration, "utf-8")
@@ -114,6 +127,13 @@ class Fillpath:
         self.http.close()
 
     @property
+    def pid(self) -> int:
+        """Of the process that runs."""
+        (found,) = [status.pid for status in self._process.status() if status.name == "service"]
+        assert found is not None, "it does not run"
+        return found
+
+    @property
     def all_secrets(self) -> list[str]:
         """What may be seen nowhere."""
         plain = [secret.removeprefix("whsec_") for secret in self.secrets.values()]
@@ -127,9 +147,7 @@ class Fillpath:
     @property
     def memory_mib(self) -> float:
         """What its process holds now."""
-        (pid,) = [status.pid for status in self._process.status() if status.name == "service"]
-        assert pid is not None, "asked while it runs"
-        return memory_mib(pid)
+        return memory_mib(self.pid)
 
     @property
     def metrics_url(self) -> str:
@@ -152,19 +170,30 @@ class Fillpath:
         secret: str | None = None,
     ) -> httpx.Response:
         """One alert, signed as `fillpath send` does; another one at each call unless `alert_id` says otherwise."""
-        alert_id = alert_id or f"msg_{secrets.token_hex(12)}"
-        request = sign(
-            _SOURCES[source],  # type: ignore[arg-type] - one of the three kinds
-            Secret(secret or self.secrets[source]),
-            {**alert, "id": alert_id},
-            msg_id=alert_id,
-            now_s=int(time.time()),
-        )
+        request = self.signed(alert, source=source, alert_id=alert_id, secret=secret)
         prefer = {} if wait is None else {"Prefer": f"wait={wait:g}"}
         return self.http.post(
             f"{self.public}/webhook/{source}{query}",
             content=request.body,
             headers=request.headers | prefer | dict(headers or {}),
+        )
+
+    def signed(
+        self,
+        alert: Mapping[str, Any],
+        *,
+        source: str = "default",
+        alert_id: str | None = None,
+        secret: str | None = None,
+    ) -> SignedRequest:
+        """What `send` sends."""
+        alert_id = alert_id or f"msg_{secrets.token_hex(12)}"
+        return sign(
+            self._kinds[source],
+            Secret(secret or self.secrets[source]),
+            {**alert, "id": alert_id},
+            msg_id=alert_id,
+            now_s=int(time.time()),
         )
 
     def order(self, order_id: str) -> dict[str, Any]:
@@ -243,7 +272,7 @@ class Fillpath:
         return {"Authorization": f"Bearer {self._operator_token}"}
 
     @staticmethod
-    def _secret(kind: str) -> str:
+    def _secret(kind: Kind) -> str:
         if kind != "standard":
             return secrets.token_urlsafe(32)
         return "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()

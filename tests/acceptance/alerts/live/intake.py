@@ -1,0 +1,178 @@
+"""What senders and strangers do wrong, and what the operator does."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+import httpx
+
+from tests.acceptance.alerts.live.desks import STRANGER, Desks
+from tests.acceptance.alerts.live.scenario import Expected, Fault, Scenario, Track
+from tests.acceptance.alerts.live.senders import again_and_again, slowly
+
+SMALL = {"symbol": "BTC/USDT", "side": "buy", "quantity": "0.0001"}
+
+_SLOW_SENDERS = 150
+_BODY_AFTER_S = 2.0
+_HOUR_S = 3_600
+
+
+def _sending(source: str, alert: Mapping[str, Any], *, status: int, every: float = 0.2) -> Fault:
+    """Such alerts of this source, one after another, each answered so."""
+
+    def fault(desks: Desks) -> AbstractContextManager[None]:
+        def send() -> None:
+            answer = desks["front"].send(alert, source=source, wait=None)
+            assert answer.status_code == status, answer.text
+
+        return again_and_again(send, every=every)
+
+    return fault
+
+
+def _late(desks: Desks) -> AbstractContextManager[None]:
+    def send() -> None:
+        answer = desks["front"].send(SMALL | {"timestamp": int(time.time()) - _HOUR_S}, source="late", wait=None)
+        assert answer.json()["reason"] == "stale", answer.text
+
+    return again_and_again(send, every=0.5)
+
+
+def _forged(desks: Desks) -> AbstractContextManager[None]:
+    def send() -> None:
+        wrong = desks["front"].secrets["forged"][::-1]
+        answer = desks["front"].send(SMALL, source="forged", secret=wrong, wait=None)
+        assert answer.status_code == 401, answer.text
+
+    return again_and_again(send, every=0.2)
+
+
+def _flood(desks: Desks) -> AbstractContextManager[None]:
+    def send() -> None:
+        front = desks["front"]
+        wrong = front.secrets["default"][::-1]
+        answer = httpx.post(
+            f"{front.public}/webhook/default",
+            content=b"{}",
+            headers=STRANGER | {"X-Signature": wrong},
+            timeout=10,
+            trust_env=False,
+        )
+        # Up to the limit they are judged, and refused for what they are; above it unread.
+        assert answer.status_code in {401, 403, 429}, answer.text
+
+    return again_and_again(send, every=0.03)
+
+
+def _intrude(desks: Desks) -> AbstractContextManager[None]:
+    def call() -> None:
+        front = desks["front"]
+        answer = front.send(SMALL, source="elsewhere", wait=None)
+        assert answer.json()["reason"] == "address", answer.text
+        assert httpx.get(f"{front.operator}/orders", timeout=10, trust_env=False).status_code == 401
+
+    return again_and_again(call, every=0.5)
+
+
+def _slow_bodies(desks: Desks) -> AbstractContextManager[None]:
+    front = desks["front"]
+    return slowly(
+        f"{front.public}/webhook/slow",
+        lambda: front.signed(SMALL | {"account": "paper-3"}, source="slow"),
+        connections=_SLOW_SENDERS,
+        seconds=_BODY_AFTER_S,
+    )
+
+
+@contextlib.contextmanager
+def _halt(desks: Desks) -> Iterator[None]:
+    done = desks["front"].fillpath("halt", "--account", "paper-2", "--level", "reducing")
+    assert done.returncode == 0, done.stderr
+    try:
+        yield
+    finally:
+        done = desks["front"].fillpath("resume", "--account", "paper-2")
+        assert done.returncode == 0, done.stderr
+
+
+def _expect(rule: str, variant: str = "", **labels: str) -> Expected:
+    return Expected(rule=rule, variant=variant, labels={"job": "front", **labels})
+
+
+TRACKS: tuple[Track, ...] = (
+    (
+        Scenario(
+            story="requests with a wrong signature, five a second, and no good one of that source",
+            fault=_forged,
+            fires=(_expect("WebhookSignatureFailures", source="forged"),),
+        ),
+    ),
+    (
+        Scenario(
+            story="calls from an address that is not listed, and of `/orders` without the operator's token",
+            fault=_intrude,
+            fires=(_expect("UnauthorizedIPAttempts"),),
+        ),
+    ),
+    (
+        Scenario(
+            story="a stranger's requests without a signature, thirty a second: above the limit they get 429",
+            fault=_flood,
+            fires=(_expect("HighRateLimitRejections"),),
+        ),
+    ),
+    (
+        Scenario(
+            story="alerts with a negative quantity, no side and an unknown field, five a second",
+            fault=_sending("wrong", {"symbol": "BTC/USDT", "quantity": "-1", "leverage": "3"}, status=422, every=0.1),
+            fires=(
+                _expect("WebhookValidationFailureRate", source="wrong"),
+                _expect("HighValidationErrorRate"),
+            ),
+        ),
+    ),
+    (
+        Scenario(
+            story="alerts with a confidence of 0.1, where 0.6 is the least",
+            fault=_sending("unsure", SMALL | {"confidence": "0.1"}, status=422),
+            fires=(_expect("HighConfidenceFilterRate", source="unsure"),),
+        ),
+    ),
+    (
+        Scenario(
+            story='alerts with `"confidence": NaN`',
+            fault=_sending("missing", SMALL | {"confidence": "NaN"}, status=202),
+            fires=(_expect("HighNaNReplacementRate"),),
+        ),
+    ),
+    (
+        Scenario(
+            story="alerts with a timestamp of an hour ago",
+            fault=_late,
+            fires=(_expect("HighStaleWebhookRate", source="late"),),
+        ),
+    ),
+    (
+        Scenario(
+            story=f"{_SLOW_SENDERS} senders at once whose bodies arrive {_BODY_AFTER_S:g} s after their heads",
+            fault=_slow_bodies,
+            fires=(
+                _expect("HighActiveRequests"),
+                _expect("AlertAcksBudgetBurn", "1h"),
+                _expect("AlertAcksBudgetBurn", "6h"),
+                _expect("HighWebhookLatency"),
+            ),
+        ),
+    ),
+    (
+        Scenario(
+            story="`fillpath halt` for one account, then `fillpath resume`",
+            fault=_halt,
+            fires=(_expect("KillSwitchEngaged", account="paper-2"),),
+        ),
+    ),
+)
