@@ -71,7 +71,12 @@ GROUPS = (
         ),
     ),
     # Last: where a server is missing, everything else has been said. Its tests find or build the servers themselves.
-    Group("stack", "pytest", ("tests/acceptance/stack", "tests/acceptance/alerts", "-q")),
+    Group(
+        "stack",
+        "pytest",
+        ("tests/acceptance/stack", "tests/acceptance/alerts", "--ignore=tests/acceptance/alerts/live", "-q"),
+    ),
+    Group("rules live", "pytest", ("tests/acceptance/alerts/live", "-q")),
 )
 
 

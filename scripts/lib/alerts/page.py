@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from scripts.lib.alerts import seen
 from scripts.lib.alerts.rules import RUNBOOKS, Group, load
 
 _INTRODUCTION = """\
@@ -48,7 +49,8 @@ The rules stand in `alerts/rules`, their promtool tests in `alerts/tests`. Each 
 
 def alerts_page() -> str:
     """The whole page."""
-    return "\n".join([_INTRODUCTION, *(line for group in load() for line in _group(group))])
+    groups = (line for group in load() for line in _group(group))
+    return "\n".join([_INTRODUCTION, *groups, *_seen_live(seen.load())])
 
 
 def _group(group: Group) -> Iterator[str]:
@@ -59,6 +61,23 @@ def _group(group: Group) -> Iterator[str]:
     for name in dict.fromkeys(entry.name for entry in group.alerts):
         entry = next(each for each in group.alerts if each.name == name)
         yield f"| [{name}](runbooks/{name}.md) | {entry.severity} | {entry.labels['component']} | {when(name)} |"
+    yield ""
+
+
+def _seen_live(record: seen.Record) -> Iterator[str]:
+    yield "## Seen live\n"
+    yield (
+        f"`{seen.COMMAND}` makes each fault at live services, with the real collector, Prometheus and Alertmanager, and\n"
+        f"these rules with their windows and `for` divided by {record.factor:g}; seconds in conditions (60 s in doubt, say)\n"
+        "stay. Seconds from the fault to Alertmanager's holding the alert, and from its end to the alert's, on two cores\n"
+        "that others used too.\n"
+    )
+    yield "| rule | fault | fired | resolved |"
+    yield "|---|---|---|---|"
+    for one in record.alerts:
+        name = f"{one.rule} ({one.variant})" if one.variant else one.rule
+        resolved = "never" if one.resolved_s is None else f"{one.resolved_s} s"
+        yield f"| {name} | {one.fault} | {one.fired_s} s | {resolved} |"
     yield ""
 
 

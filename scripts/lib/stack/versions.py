@@ -11,6 +11,7 @@ _COLLECTOR = "0.159.0"
 _JAEGER = "2.13.0"
 _PROMETHEUS = "3.5.0"
 _ALERTMANAGER = "0.28.1"
+_PINT = "0.87.0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +112,25 @@ ALERTMANAGER_BUILD = Build(
     outputs={"alertmanager": "bin/alertmanager", "amtool": "bin/amtool"},
     minutes=2,
 )
+PINT_BUILD = Build(
+    name="pint",
+    inputs=("deploy/pint/go.mod", "deploy/pint/go.sum"),
+    steps=(
+        (
+            "go",
+            "build",
+            "-v",
+            "-trimpath",
+            "-ldflags",
+            f"{_STRIPPED} -X main.version={_PINT}",
+            "-o",
+            "bin/",
+            "github.com/cloudflare/pint/cmd/pint",
+        ),
+    ),
+    outputs={"pint": "bin/pint"},
+    minutes=2,
+)
 
 OTELCOL = Program(
     name="otelcol",
@@ -154,3 +174,7 @@ AMTOOL = Program(
     build=ALERTMANAGER_BUILD,
     package="prometheus-alertmanager",
 )
+PINT = Program(
+    name="pint", variable="FILLPATH_PINT", commands=("pint",), least=(0, 87), ask=("version",), build=PINT_BUILD
+)
+"""The linter of alert rules; no part of the stack. Its build asks for Go 1.26, which an older one fetches."""

@@ -10,22 +10,31 @@ import pytest
 
 from scripts.lib.alerts import write_shortened
 from scripts.lib.alerts.promtool import TESTS
-from scripts.lib.alerts.rules import ROOT, RULES
+from scripts.lib.alerts.rules import ALERTS, ROOT, RULES
 from scripts.lib.stack.errors import StackError
 from scripts.lib.stack.programs import get
-from scripts.lib.stack.versions import PROMTOOL
+from scripts.lib.stack.versions import PINT, PROMTOOL, Program
 
 FILES = sorted(RULES.glob("*.yml"))
 WITHIN_S = 300
 
 
-@pytest.fixture(scope="session")
-def promtool() -> Path:
-    """A promtool that is missing fails every test by its name."""
+def program(wanted: Program) -> Path:
+    """Found or built; one that is missing fails every test that needs it, by its name."""
     try:
-        return get((PROMTOOL,))[PROMTOOL.name].path
+        return get((wanted,))[wanted.name].path
     except StackError as error:
         pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def promtool() -> Path:
+    return program(PROMTOOL)
+
+
+@pytest.fixture(scope="session")
+def pint() -> Path:
+    return program(PINT)
 
 
 def run(command: Sequence[str | Path], folder: Path = ROOT) -> str:
@@ -38,6 +47,33 @@ def run(command: Sequence[str | Path], folder: Path = ROOT) -> str:
 
 def test_promtool_finds_nothing_wrong_with_the_rules(promtool: Path) -> None:
     run([promtool, "check", "rules", "--lint=all", "--lint-fatal", *FILES])
+
+
+def lint(pint: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [pint, "--no-color", "--offline", "--config", ALERTS / "pint.hcl"]
+    return subprocess.run(
+        [*command, "lint", "--fail-on", "info", "--min-severity", "info", folder],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=WITHIN_S,
+        check=False,
+    )
+
+
+def test_pint_finds_nothing_wrong_with_the_rules(pint: Path) -> None:
+    done = lint(pint, RULES)
+
+    assert done.returncode == 0, done.stdout
+
+
+def test_pint_finds_an_alert_that_would_always_fire(pint: Path, tmp_path: Path) -> None:
+    (tmp_path / "rules.yml").write_text("groups: [{name: g, rules: [{alert: A, expr: up}]}]\n")
+
+    done = lint(pint, tmp_path)
+
+    assert done.returncode != 0, done.stdout
 
 
 def test_promtool_finds_nothing_wrong_with_the_shortened_rules(promtool: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,37 @@ def test_every_entry_of_every_rule_is_tested_in_every_kind(file: str, groups: li
 
     assert {f"{title}: {kind}" for title in titles for kind in KINDS} <= set(names)
     assert len(names) == len(set(names))
+
+
+def test_six_stories_are_told_of_every_entry_and_none_twice(groups: list[Group]) -> None:
+    files = [yaml.safe_load((TESTS / file).read_text("utf-8")) for file in FILES]
+    told = Counter(name for document in files for test in document["tests"] if (name := _kind(test["name"])))
+    entries = [entry for group in groups for entry in group.alerts]
+
+    assert KINDS == ("fires on its fault", "healthy traffic", "no traffic", "first event", "resolves", "just below")
+    assert told == dict.fromkeys(KINDS, len(entries))
+
+
+def _kind(test: str) -> str | None:
+    """Which of the six a test is; None for a story of its own."""
+    return next((kind for kind in KINDS if test.endswith(f": {kind}")), None)
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_what_a_story_says_is_what_its_test_expects(file: str) -> None:
+    """A fault fires and is over in the end, healthy traffic and none at all are silent: whatever the cases say."""
+    for test in yaml.safe_load((TESTS / file).read_text("utf-8"))["tests"]:
+        always, kind = test["name"].startswith("Watchdog"), _kind(test["name"])
+        firing = [bool(one["exp_samples"]) for one in test.get("promql_expr_test", ())]
+        if kind == "fires on its fault":
+            assert all(one["exp_alerts"] for one in test["alert_rule_test"]), test["name"]
+        elif kind in {"healthy traffic", "no traffic", "just below"}:
+            assert firing, test["name"]
+            assert set(firing) == {always}, test["name"]
+        elif kind == "first event":
+            assert firing == [True], test["name"]
+        elif kind == "resolves":
+            assert firing == [True, always], test["name"]
 
 
 @pytest.mark.parametrize("file", FILES)

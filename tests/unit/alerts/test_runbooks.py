@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import click
 import pytest
 
-from scripts.lib.alerts import Alert
+from scripts.lib.alerts import Alert, seen
 from scripts.lib.alerts.promql import selectors
 from scripts.lib.alerts.rules import ROOT, RUNBOOKS
 from service.cli.commands import Commands
@@ -53,6 +53,21 @@ def test_a_page_says_severity_and_everything_else(name: str, entries: dict[str, 
     assert re.findall(r"^## (.*)$", page, re.MULTILINE) == PARTS
     assert queries(page)
     assert "http://127.0.0.1:16686/" in page
+
+
+def test_every_entry_of_every_rule_was_seen_to_fire_and_all_but_one_to_resolve(entries: dict[str, Alert]) -> None:
+    found = {(one.rule, one.variant): one for one in seen.load().alerts}
+
+    assert found.keys() == {(entry.name, entry.variant) for entry in entries.values()}
+    assert [one.rule for one in found.values() if one.resolved_s is None] == ["Watchdog"]
+
+
+@pytest.mark.parametrize("one", seen.load().alerts, ids=lambda one: f"{one.rule}{one.variant}")
+def test_a_page_says_with_which_fault_its_rule_was_seen(one: seen.Seen) -> None:
+    tested = " ".join(PAGES[one.rule].partition("## How it was tested")[2].split())
+
+    assert f"Seen live (`{seen.COMMAND}`" in tested
+    assert one.fault in tested
 
 
 @pytest.mark.parametrize("name", PAGES)

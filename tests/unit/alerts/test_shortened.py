@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ import pytest
 import yaml
 
 from scripts.lib.alerts import load, shortened, write_shortened
-from scripts.lib.alerts.rules import RULES
-from scripts.lib.alerts.shortened import milliseconds
+from scripts.lib.alerts.rules import ROOT, RULES
+from scripts.lib.alerts.shortened import milliseconds, shorten_prometheus
 
+DEPLOY = ROOT / "deploy"
 DURATION = re.compile(r"\[\w+\]|\boffset \w+")
 
 
@@ -83,6 +85,20 @@ def test_every_duration_of_the_real_rules_is_found_and_nothing_else_changes(tmp_
             assert all(each.rstrip("]").endswith("ms") for each in found), after.expression
             assert len(found) == len(DURATION.findall(before.expression))
         assert [entry.annotations for entry in long.alerts] == [entry.annotations for entry in short.alerts]
+
+
+def test_what_prometheus_reads_is_shortened_in_place(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "deploy" / "prometheus.yml", tmp_path)
+    shutil.copytree(RULES, tmp_path / "rules")
+
+    shorten_prometheus(tmp_path, 30)
+
+    before, after = (yaml.safe_load((folder / "prometheus.yml").read_text("utf-8")) for folder in (DEPLOY, tmp_path))
+    assert after["global"] == dict.fromkeys(("scrape_interval", "scrape_timeout", "evaluation_interval"), "2000ms")
+    assert {**before, "global": None} == {**after, "global": None}
+    write_shortened(tmp_path / "expected", 30)
+    for path in RULES.glob("*.yml"):
+        assert (tmp_path / "rules" / path.name).read_text() == (tmp_path / "expected" / path.name).read_text()
 
 
 def test_a_factor_of_1_keeps_every_duration(tmp_path: Path) -> None:

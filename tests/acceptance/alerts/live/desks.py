@@ -13,10 +13,14 @@ import httpx
 from scripts.lib.stack import Ports, Stack
 from tests.acceptance.alerts.live.venues import Venues
 from tests.acceptance.stack.fillpath import Fillpath, Kind
+from tests.acceptance.stack.waiting import eventually
 from tests.simulator.venue import API_KEY, API_SECRET
 
 EXPORT_MS = "1000"
 SMALL_QUEUE = "64"
+
+SMALLEST = {"symbol": "BTC/USDT", "side": "buy", "quantity": "0.001"}
+_TRADES_WITHIN_S = 60.0
 
 STRANGER = {"X-Forwarded-For": "203.0.113.9"}
 """This machine is a proxy and a configured sender to `front`: with this header it is somebody else."""
@@ -25,6 +29,7 @@ _SENDERS = ("default", "forged", "wrong", "unsure", "late", "slow", "missing")
 FRONT = """
 [server]
 trusted_proxies = ["127.0.0.1"]
+body_timeout = 10
 
 [sources.default]
 auth = "standard"
@@ -75,6 +80,10 @@ class Desk(NamedTuple):
     accounts: Mapping[str, int]
     paper: bool = False
 
+    @property
+    def all_accounts(self) -> Sequence[str]:
+        return [account for name in self.accounts for account in accounts(name, self)]
+
 
 TRADING = {
     "fast": Desk({"shaky": 1, "limiting": 1, "refusing": 1, "forgetful": 1, "skewed": 1, "shared": 1}),
@@ -94,6 +103,8 @@ class Desks:
         self._ports = ports
         self._services: dict[str, Fillpath] = {}
         self.stack: Stack
+        # One for all: making one costs more than a hundred requests.
+        self.http = httpx.Client(timeout=30, trust_env=False)
 
     def __getitem__(self, job: str) -> Fillpath:
         return self._services[job]
@@ -113,15 +124,29 @@ class Desks:
     def start(self) -> None:
         with ThreadPoolExecutor(len(self._services)) as pool:
             list(pool.map(Fillpath.start, self._services.values()))
+        for job, desk in TRADING.items():
+            for account in () if desk.paper else desk.all_accounts:
+                self._trades(job, account)
+
+    def _trades(self, job: str, account: str) -> None:
+        """Return once an order there is filled: what does not trade healthily shows nothing when it fails."""
+
+        def taken() -> bool:
+            answer = self[job].send(SMALLEST | {"account": account})
+            assert answer.status_code in {200, 202, 503}, answer.text
+            return answer.status_code == 200 and answer.json()["status"] == "FILLED"
+
+        eventually(taken, within=_TRADES_WITHIN_S, every=0.5)
 
     def close(self) -> None:
         with ThreadPoolExecutor(max(1, len(self._services))) as pool:
             list(pool.map(Fillpath.close, self._services.values()))
         self.venues.close()
+        self.http.close()
 
     def metric(self, job: str, name: str) -> float:
         """The sum of a metric's series as the service itself shows them now."""
-        text = httpx.get(self[job].metrics_url, timeout=10, trust_env=False).text
+        text = self.http.get(self[job].metrics_url).text
         return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(f"{name}{{"))
 
     def _make(
@@ -142,7 +167,7 @@ def accounts(name: str, desk: Desk) -> Sequence[str]:
 
 
 def _lines(desk: Desk, venues: Venues) -> Iterator[str]:
-    names = [account for name in desk.accounts for account in accounts(name, desk)]
+    names = desk.all_accounts
     yield "[execution]\nreconcile_max_delay = 1\nbreaker_open = 10"
     if not desk.paper:
         yield "[paper]\naccounts = []"
@@ -156,7 +181,6 @@ def _lines(desk: Desk, venues: Venues) -> Iterator[str]:
 
 
 def _keys(desk: Desk) -> Iterator[tuple[str, str]]:
-    for name in desk.accounts:
-        for account in accounts(name, desk):
-            yield f"FILLPATH_EXCHANGE_{account.upper()}_API_KEY", API_KEY
-            yield f"FILLPATH_EXCHANGE_{account.upper()}_SECRET", API_SECRET
+    for account in desk.all_accounts:
+        yield f"FILLPATH_EXCHANGE_{account.upper()}_API_KEY", API_KEY
+        yield f"FILLPATH_EXCHANGE_{account.upper()}_SECRET", API_SECRET

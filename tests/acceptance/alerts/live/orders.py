@@ -11,7 +11,7 @@ from typing import Any
 from tests.acceptance.alerts.live.desks import Desks
 from tests.acceptance.alerts.live.scenario import Expected, Fault, Scenario, Track
 from tests.acceptance.alerts.live.senders import again_and_again
-from tests.acceptance.alerts.live.venues import DEAF
+from tests.acceptance.alerts.live.venues import DEAF, SILENT
 from tests.simulator import faults
 from tests.simulator.faults import Endpoint
 from tests.simulator.model import SimOrder
@@ -71,7 +71,7 @@ def _on_every_lane(
 
 
 def _doubtful(desks: Desks) -> AbstractContextManager[None]:
-    return _on_every_lane(desks, "doubtful", {**DEAF, "place": faults.close_after()})
+    return _on_every_lane(desks, "doubtful", {**SILENT, "place": faults.close_after()})
 
 
 @contextlib.contextmanager

@@ -47,7 +47,7 @@ def run(folder: Path, tell: Callable[[str], None] = lambda _: None) -> list[Outc
     with _running(folder, tell) as (desks, watch):
         began = time.monotonic()
         _wait_until_quiet(watch)
-        tell(f"{len(TRACKS)} tracks of faults side by side")
+        tell(f"quiet; {len(TRACKS)} tracks of faults side by side")
         with ThreadPoolExecutor(len(TRACKS)) as pool:
             found = [
                 outcome for outcomes in pool.map(partial(_track, desks, watch, tell), TRACKS) for outcome in outcomes
@@ -74,6 +74,7 @@ def _running(folder: Path, tell: Callable[[str], None]) -> Iterator[tuple[Desks,
             desks.stack.up()
             tell("starting the services")
             desks.start()
+            tell("all of them trade")
             watch = Watch(desks.stack.addresses.alertmanager)
             watch.start()
             try:

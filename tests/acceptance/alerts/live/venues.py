@@ -16,10 +16,14 @@ from tests.simulator.server import Simulator
 T = TypeVar("T")
 
 _ANSWERED_WITHIN_S = 30.0
-_READS: tuple[Endpoint, ...] = ("look_up", "open_orders", "orders", "trades", "balances", "time", "ticker", "markets")
+_ORDERS: tuple[Endpoint, ...] = ("look_up", "open_orders", "orders", "trades")
+_READS: tuple[Endpoint, ...] = (*_ORDERS, "balances", "time", "ticker", "markets")
+
+SILENT: Mapping[Endpoint, Fault] = dict.fromkeys(_ORDERS, status_before(503))
+"""No question about orders is answered with anything but a gateway's page."""
 
 DEAF: Mapping[Endpoint, Fault] = dict.fromkeys(_READS, status_before(503))
-"""No read is answered with anything but a gateway's page."""
+"""No question at all is."""
 
 
 class Venues:
