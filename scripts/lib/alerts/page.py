@@ -67,17 +67,18 @@ def _group(group: Group) -> Iterator[str]:
 def _seen_live(record: seen.Record) -> Iterator[str]:
     yield "## Seen live\n"
     yield (
-        f"`{seen.COMMAND}` makes each fault at live services, with the real collector, Prometheus and Alertmanager, and\n"
-        f"these rules with their windows and `for` divided by {record.factor:g}; seconds in conditions (60 s in doubt, say)\n"
-        "stay. Seconds from the fault to Alertmanager's holding the alert, and from its end to the alert's, on two cores\n"
-        "that others used too.\n"
+        f"`{seen.COMMAND}` makes each fault at live services, with the real collector, Prometheus and\n"
+        f"Alertmanager, and with windows and `for` of these rules divided by {record.factor:g}; seconds in conditions\n"
+        "(60 s in doubt, say) stay. Fired: seconds from the fault to Alertmanager's holding the alert; resolved: from the\n"
+        "fault's end to the alert's, 0 where it was over before. Measured on two cores that others used too.\n"
     )
     yield "| rule | fault | fired | resolved |"
     yield "|---|---|---|---|"
     for one in record.alerts:
         name = f"{one.rule} ({one.variant})" if one.variant else one.rule
-        resolved = "never" if one.resolved_s is None else f"{one.resolved_s} s"
-        yield f"| {name} | {one.fault} | {one.fired_s} s | {resolved} |"
+        fired = "not seen yet" if one.fired_s is None else f"{one.fired_s} s"
+        resolved = "-" if one.resolved_s is None else f"{one.resolved_s} s"
+        yield f"| {name} | {one.fault} | {fired} | {resolved} |"
     yield ""
 
 

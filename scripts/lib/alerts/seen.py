@@ -15,13 +15,13 @@ COMMAND = ".venv/bin/python -m scripts.lib.alerts.live"
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """One entry of a rule: seconds from the fault to Alertmanager's holding the alert, and from its end to the alert's.
 
-    None: it does not resolve, on purpose.
+    None: not seen yet, or, where it was seen to fire, on purpose.
     """
 
     rule: str
     variant: str
     fault: str
-    fired_s: int
+    fired_s: int | None
     resolved_s: int | None
 
 

@@ -13,7 +13,12 @@ from scripts.lib.stack.ports import HOST, Ports, listen, url
 from scripts.lib.stack.versions import ALERTMANAGER, JAEGER, OTELCOL, PROMETHEUS, Program
 
 RETENTION = "30d"
-_PROMETHEUS_FLAGS = ("--enable-feature=exemplar-storage", f"--storage.tsdb.retention.time={RETENTION}")
+_PROMETHEUS_FLAGS = (
+    "--enable-feature=exemplar-storage",
+    f"--storage.tsdb.retention.time={RETENTION}",
+    # Sent again so soon, an alert that Alertmanager did not get, or forgot, is there within seconds, not a minute.
+    "--rules.alert.resend-delay=10s",
+)
 _ALERTMANAGER_FLAGS = ("--data.retention=720h", "--cluster.listen-address=")
 
 _SERVICE_KEEPS = (

@@ -14,9 +14,11 @@ from tests.acceptance.alerts.live.senders import again_and_again, slowly
 
 SMALL = {"symbol": "BTC/USDT", "side": "buy", "quantity": "0.0001"}
 
-_SLOW_SENDERS = 200
-_BODY_AFTER_S = 4.0
+_SLOW_SENDERS = 300
+_BODY_AFTER_S = 6.0
 _HOUR_S = 3_600
+_FLOODING = 4
+"""Connections of the stranger, each ten requests a second at most."""
 
 
 def _sending(source: str, alert: Mapping[str, Any], *, status: int, every: float = 0.5) -> Fault:
@@ -49,14 +51,18 @@ def _forged(desks: Desks) -> AbstractContextManager[None]:
     return again_and_again(send, every=0.4)
 
 
-def _flood(desks: Desks) -> AbstractContextManager[None]:
+@contextlib.contextmanager
+def _flood(desks: Desks) -> Iterator[None]:
     def send() -> None:
         front = desks["front"]
         answer = desks.http.post(f"{front.public}/webhook/wrong", content=b"{}", headers=STRANGER)
         # Up to the limit they are judged, and refused for what they are; above it unread.
         assert answer.status_code in {401, 429}, answer.text
 
-    return again_and_again(send, every=0.03)
+    with contextlib.ExitStack() as stack:
+        for _ in range(_FLOODING):
+            stack.enter_context(again_and_again(send, every=0.1))
+        yield
 
 
 def _intrude(desks: Desks) -> AbstractContextManager[None]:
@@ -111,7 +117,7 @@ TRACKS: tuple[Track, ...] = (
     ),
     (
         Scenario(
-            story="a stranger's requests without a signature, thirty a second: above the limit they get 429",
+            story="a stranger's requests without a signature, forty a second: above the limit of failures they get 429",
             fault=_flood,
             fires=(_expect("HighRateLimitRejections"),),
         ),

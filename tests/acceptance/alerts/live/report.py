@@ -36,16 +36,14 @@ def table(outcomes: Sequence[Outcome]) -> str:
 
 
 def write(file: Path, outcomes: Sequence[Outcome]) -> None:
-    """Only a run in which nothing was wrong is written down."""
-    if any(wrong(outcome) for outcome in outcomes):
-        return
+    """What was seen; what did not fire or did not resolve stands there as not seen."""
     seen = [
         Seen(
             rule=outcome.expected.rule,
             variant=outcome.expected.variant,
             fault=outcome.story,
-            fired_s=round(outcome.fired_s or 0.0),
-            resolved_s=None if outcome.resolved_s is None else round(outcome.resolved_s),
+            fired_s=None if wrong(outcome) or outcome.fired_s is None else round(outcome.fired_s),
+            resolved_s=None if wrong(outcome) or outcome.resolved_s is None else round(outcome.resolved_s),
         )
         for outcome in outcomes
     ]

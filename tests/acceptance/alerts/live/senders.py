@@ -40,9 +40,15 @@ def again_and_again(act: Callable[[], object], *, every: float) -> Iterator[None
 
 @contextmanager
 def slowly(url: str, make: Callable[[], SignedRequest], *, connections: int, seconds: float) -> Iterator[None]:
-    """So many senders at once, each of whose bodies arrives so long after its head; one request after another."""
+    """So many senders, each of whose bodies arrives so long after its head; one request after another.
+
+    They begin one by one: else they would all be answered at once, and none be in flight for a moment.
+    """
     loop = asyncio.new_event_loop()
-    tasks = [loop.create_task(_send_slowly(url, make, seconds)) for _ in range(connections)]
+    tasks = [
+        loop.create_task(_send_slowly(url, make, seconds, number * seconds / connections))
+        for number in range(connections)
+    ]
     thread = threading.Thread(target=loop.run_until_complete, args=(_all(tasks),), daemon=True)
     thread.start()
     try:
@@ -58,19 +64,23 @@ async def _all(tasks: list[asyncio.Task[None]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _send_slowly(url: str, make: Callable[[], SignedRequest], seconds: float) -> None:
+async def _send_slowly(url: str, make: Callable[[], SignedRequest], seconds: float, after: float) -> None:
     address = urlsplit(url)
+    await asyncio.sleep(after)
     while True:
-        reader, writer = await asyncio.open_connection(address.hostname, address.port)
-        try:
-            request = make()
-            headers = request.headers | {"Host": address.netloc, "Content-Length": str(len(request.body))}
-            lines = [f"POST {address.path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
-            writer.write("\r\n".join([*lines, "Connection: close", "", ""]).encode())
-            await asyncio.sleep(seconds)
-            writer.write(request.body)
-            await reader.read()
-        finally:
-            writer.close()
-            with contextlib.suppress(ConnectionError):  # a service that was ended has closed it already
-                await writer.wait_closed()
+        # One that the service ends early comes again, as a sender does.
+        with contextlib.suppress(OSError):
+            await _send_once(str(address.hostname), address.port or 80, address.path, make(), seconds)
+
+
+async def _send_once(host: str, port: int, path: str, request: SignedRequest, seconds: float) -> None:
+    reader, writer = await asyncio.open_connection(host, port)
+    try:
+        headers = request.headers | {"Host": f"{host}:{port}", "Content-Length": str(len(request.body))}
+        lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+        writer.write("\r\n".join([*lines, "Connection: close", "", ""]).encode())
+        await asyncio.sleep(seconds)
+        writer.write(request.body)
+        await reader.readline()
+    finally:
+        writer.close()

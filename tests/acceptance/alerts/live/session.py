@@ -132,7 +132,8 @@ def _outcome(
         story=scenario.story,
         held=held,
         fired_s=None if held is None else held.seen - began,
-        resolved_s=None if gone is None else gone - mended,
+        # What a window has forgotten is over before the fault is mended.
+        resolved_s=None if gone is None else max(0.0, gone - mended),
         error=error,
     )
 
