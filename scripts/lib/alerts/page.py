@@ -69,8 +69,8 @@ def _seen_live(record: seen.Record) -> Iterator[str]:
     yield (
         f"`{seen.COMMAND}` makes each fault at live services, with the real collector, Prometheus and\n"
         f"Alertmanager, and with windows and `for` of these rules divided by {record.factor:g}; seconds in conditions\n"
-        "(60 s in doubt, say) stay. Fired: seconds from the fault to Alertmanager's holding the alert; resolved: from the\n"
-        "fault's end to the alert's, 0 where it was over before. Measured on two cores that others used too.\n"
+        "(60 s in doubt, say) stay. Fired: seconds from the fault to Alertmanager's holding the alert; resolved: from\n"
+        "the fault's end to the alert's, 0 where it was over before. Measured on two cores that others used too.\n"
     )
     yield "| rule | fault | fired | resolved |"
     yield "|---|---|---|---|"
