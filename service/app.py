@@ -290,8 +290,6 @@ def serve(loaded: Loaded, environ: Mapping[str, str] = os.environ) -> int:
         level=loaded.settings.telemetry.log_level.upper(),
         service={"service.name": "fillpath", "service.version": service_version()},
     )
-    engine = select(loaded.settings.telemetry.engine, environ)
-    log.log(logging.WARNING if engine.because else logging.INFO, "telemetry engine: %s", engine)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(loaded, telemetry, environ))
@@ -308,6 +306,9 @@ async def _serve(loaded: Loaded, telemetry: Telemetry, environ: Mapping[str, str
     service = Service(loaded, telemetry, SystemClock(), environ)
     await service.start()
     _calm_garbage_collection()
+    # Not before: a start that is refused says why, in one line, and nothing else.
+    engine = select(loaded.settings.telemetry.engine, environ)
+    log.log(logging.WARNING if engine.because else logging.INFO, "telemetry engine: %s", engine)
     try:
         for line in banner(service.public_address, service.operator_address, loaded.data_dir / "secrets", None):
             print(line, flush=True)  # noqa: T201 - what the person who started it reads

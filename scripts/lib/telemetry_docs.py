@@ -36,7 +36,7 @@ Who reports a gauge, how several reports become one, and whether it is 0 before 
 _ENGINES = """\
 ## Engines
 
-`telemetry.engine` (`FILLPATH_TELEMETRY_ENGINE`) says which engine is wanted; the first log line at the start and
+`telemetry.engine` (`FILLPATH_TELEMETRY_ENGINE`) says which engine is wanted; a log line at the start and
 `fillpath check` say which one runs, and why.
 
 - `lean`, the default, is ours: slotted spans, plain sums, OTLP/HTTP encoded by hand. The tests compare what it exports

@@ -27,6 +27,11 @@ GENERATOR = ROOT / "scripts/generate_test_traffic.py"
 WITHIN_S = 90
 
 
+def heed_interrupts() -> None:
+    """In a child before it begins: tests that run in the background inherit that SIGINT is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Terminal:
     """A process whose only input and output is a terminal: what is written here was typed there."""
 
@@ -40,11 +45,16 @@ class Terminal:
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - this process has one thread
+            preexec_fn=self._take_terminal,  # noqa: PLW1509 - this process has one thread
             start_new_session=True,
         )
         os.close(theirs)
         self._shown = ""
+
+    @staticmethod
+    def _take_terminal() -> None:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        heed_interrupts()
 
     def until(self, pattern: str) -> re.Match[str]:
         """The first place where that was shown, escape sequences apart."""
@@ -84,6 +94,7 @@ class Service:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=heed_interrupts,  # noqa: PLW1509 - this process has one thread
             # Of its own, so that a signal to it reaches nobody else, as none of its own processes may need it.
             start_new_session=True,
         )
