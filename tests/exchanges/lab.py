@@ -55,7 +55,7 @@ class Lab(NamedTuple):
         assert response.status_code == 202, response.text
         return str(response.json()["order_id"])
 
-    async def final(self, order_id: str, within: float = 90.0) -> dict[str, Any]:
+    async def final(self, order_id: str, within: float = 180.0) -> dict[str, Any]:
         """The order once it has ended."""
 
         async def ended() -> dict[str, Any] | None:
@@ -74,7 +74,7 @@ class Lab(NamedTuple):
             (exchange,) = self.client.service.exchanges
             return exchange.quote(self.place.symbol) is not None
 
-        await until(known, within=90, every=0.05)
+        await until(known, within=180, every=0.05)
 
     async def becomes(self, order_id: str, status: str, within: float = 30.0) -> dict[str, Any]:
         async def there() -> dict[str, Any] | None:
