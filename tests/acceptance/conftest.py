@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -138,6 +139,11 @@ class Installation:
     def said(self) -> str:
         """Everything that any command or service printed here."""
         return "\n".join(self._said)
+
+
+def heed_interrupts() -> None:
+    """In a child before it begins: tests that run in the background inherit that SIGINT is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture

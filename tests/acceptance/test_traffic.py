@@ -21,15 +21,10 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.conftest import ROOT, Installation, on_free_ports
+from tests.acceptance.conftest import ROOT, Installation, heed_interrupts, on_free_ports
 
 GENERATOR = ROOT / "scripts/generate_test_traffic.py"
 WITHIN_S = 90
-
-
-def heed_interrupts() -> None:
-    """In a child before it begins: tests that run in the background inherit that SIGINT is ignored."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Terminal:

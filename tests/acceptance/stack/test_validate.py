@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 from scripts.lib.stack import Ports, Stack, StackError
-from tests.acceptance.conftest import environment
+from tests.acceptance.conftest import environment, heed_interrupts
 from tests.acceptance.stack.command import ROOT
 from tests.acceptance.stack.prometheus import Prometheus
 from tests.acceptance.stack.waiting import eventually
@@ -50,7 +50,7 @@ OWN_CHECK = {
 """The check that is a server's own, and what its fix says; last the one whose restart loses alerts for a minute."""
 
 NOT_CONCERNED = {
-    "service": CHECKS - {"service", "code instrumented", "metrics present"},
+    "service": CHECKS - {"service", "code instrumented", "metrics present", "exemplars"},
     "collector": CHECKS - {"collector", "metrics present", "code instrumented", "exemplars"},
     "jaeger": CHECKS - {"Jaeger", "code instrumented", "exemplars"},
     "prometheus": {"code instrumented", "documentation complete", "service", "collector", "Jaeger", "Alertmanager"},
@@ -196,6 +196,7 @@ def test_ctrl_c_ends_it(stack: Stack) -> None:
             cwd=ROOT,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=heed_interrupts,  # noqa: PLW1509 - this process has one thread
             start_new_session=True,
         )
         assert process.stderr is not None
