@@ -307,7 +307,9 @@ def test_queues_and_batches_are_as_large_as_is_said(start: Start, receiver: Rece
         assert max(sent) == 2
         # What was on its way and what the queue held; all else gave way.
         assert 6 <= sum(sent) <= 12
-        assert sum(sent) + dropped(telemetry, signal, "queue_full") == 30
+        # The SDK's thread may make room right after the SDK found its queue full: then one is counted too many.
+        too_many = sum(sent) + dropped(telemetry, signal, "queue_full") - 30
+        assert 0 <= too_many <= (2 if engine == "sdk" else 0)
 
 
 @pytest.mark.parametrize("engine", variables.BOTH)
