@@ -74,7 +74,16 @@ GROUPS = (
     Group(
         "stack",
         "pytest",
-        ("tests/acceptance/stack", "tests/acceptance/alerts", "--ignore=tests/acceptance/alerts/live", "-q"),
+        (
+            "tests/acceptance/stack",
+            "tests/acceptance/alerts",
+            "--ignore=tests/acceptance/alerts/live",
+            "-q",
+            "-n",
+            "2",
+            "--dist",
+            "loadfile",
+        ),
     ),
     Group("rules live", "pytest", ("tests/acceptance/alerts/live", "-q")),
 )
