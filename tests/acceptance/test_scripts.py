@@ -151,6 +151,45 @@ def test_a_python_that_only_pretends_to_run_is_passed_over(bare, tmp_path):
     ]
 
 
+def test_the_python_asked_for_is_taken_and_one_that_does_not_run_is_one_line_that_names_it(bare, tmp_path):
+    asked = tmp_path / "asked"
+    asked.write_text(f'#!/bin/sh\n[ "$1" = -c ] && exec "{BASE_PYTHON}" "$@"\necho "asked for" "$2" >&2; exit 9\n')
+    asked.chmod(0o755)
+
+    taken, refused = (
+        subprocess.run(
+            [bare / "scripts/run"], env=environment(PYTHON=str(python)), capture_output=True, text=True, check=False
+        )
+        for python in (asked, tmp_path / "not there")
+    )
+
+    assert (taken.returncode, taken.stderr) == (9, "asked for run\n")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(f"fillpath: PYTHON={tmp_path}/not there is no Python 3.11 or newer that runs: ")
+
+
+def test_the_systems_python_comes_before_others_of_the_path(bare, tmp_path):
+    able = "import ensurepip, sys; sys.exit(sys.version_info < (3, 11))"
+    system = subprocess.run(["/bin/sh", "-c", f"/usr/bin/python3 -c '{able}'"], capture_output=True, check=False)
+    environ = path_with(tmp_path / "bin", python3_14="echo 'asked instead' >&2; exit 0")
+    script = ". scripts/lib/setup.sh; find_python"
+
+    found, alone = (
+        subprocess.run(
+            ["/bin/sh", "-c", script],
+            cwd=bare,
+            env=environ | {"PATH": path},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        for path in (environ["PATH"] + ":/usr/bin", environ["PATH"])
+    )
+
+    assert found.stdout.startswith("/usr/bin/python3" if system.returncode == 0 else "python3.14")
+    assert alone.stdout == "python3.14\n"
+
+
 def test_a_python_without_the_venv_module_is_one_line_that_names_the_package(bare, tmp_path):
     (tmp_path / "ensurepip.py").write_text("raise ImportError('not installed')")
     environ = path_with(tmp_path / "bin", python3=f'PYTHONPATH="{tmp_path}" exec "{BASE_PYTHON}" "$@"')
