@@ -160,6 +160,12 @@ ATTRIBUTES = {
 }
 """Key and where it stands."""
 
+ATTRIBUTES_OF_FOREIGN_TEXT = frozenset(
+    {ATTR_URL_PATH, ATTR_URL_FULL, ATTR_SERVER_ADDRESS, ATTR_ERROR_TYPE, ATTR_EXCEPTION_TYPE, ATTR_EXCEPTION_MESSAGE}
+)
+"""Whose values others can write. All others hold our ids, closed words, configured names, numbers and addresses: the
+collector looks for secrets in these only, which saves half of its CPU an order."""
+
 EVENT_ORDER_TRANSITION = "order.transition"
 EVENT_EXCEPTION = "exception"
 EVENT_CANCELLED = "cancelled"

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from telemetry.conventions import ATTRIBUTES, ATTRIBUTES_OF_FOREIGN_TEXT
 from tests.unit.deploy.files import COLLECTOR, OVERLAYS, read, services
 
 BASE = read(COLLECTOR / "base.yaml")
@@ -56,6 +57,13 @@ def test_each_pipeline_has_the_memory_limiter_first_and_redaction(name: str) -> 
     for pipeline in overlay(name)["service"]["pipelines"].values():
         assert pipeline["receivers"] == ["otlp"]
         assert pipeline["processors"][:2] == ["memory_limiter", "redaction"]
+
+
+def test_secrets_are_looked_for_in_every_attribute_whose_value_others_can_write_and_in_all_unknown_ones() -> None:
+    ignored = set(BASE["processors"]["redaction"]["ignored_keys"])
+
+    assert ignored == set(ATTRIBUTES) - ATTRIBUTES_OF_FOREIGN_TEXT | {"order_id"}
+    assert set(ATTRIBUTES) > ATTRIBUTES_OF_FOREIGN_TEXT
 
 
 @pytest.mark.parametrize("name", NAMES)
