@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -88,6 +88,31 @@ class LogEntry(NamedTuple):
     attributes: Mapping[str, str | bool | int | float]
 
 
+class BoundCounter(Protocol):
+    """One series of a counter."""
+
+    def add(self, value: Decimal | float = 1) -> None: ...
+
+
+class BoundHistogram(Protocol):
+    """One series of a histogram."""
+
+    def record(self, value: Decimal | float) -> None: ...
+
+
+Series_co = TypeVar("Series_co", covariant=True)
+
+
+class By(Protocol[Series_co]):
+    """Series of one instrument by the labels that vary: `[value]` of the only one, `[value, value]` of several.
+
+    A series whose labels come from outside, as addresses do, is asked for at each record: a label may show as `other`
+    at first and as itself later.
+    """
+
+    def __getitem__(self, values: str | tuple[str, ...], /) -> Series_co: ...
+
+
 class Telemetry(Protocol):
     def request(
         self, name: str, attributes: Attributes, *, traceparent: str | None, trust: bool
@@ -121,6 +146,22 @@ class Telemetry(Protocol):
     def add(self, instrument: Counter | UpDownCounter, value: Decimal | float = 1, **labels: str) -> None: ...
 
     def record(self, instrument: Histogram, value: Decimal | float, **labels: str) -> None: ...
+
+    def counter(self, instrument: Counter | UpDownCounter, **labels: str) -> BoundCounter:
+        """One series, found once: adding to it costs a quarter of `add`."""
+        ...
+
+    def counters(self, instrument: Counter | UpDownCounter, *varying: str, **labels: str) -> By[BoundCounter]:
+        """The series with these labels, by the values of the `varying` ones in this order."""
+        ...
+
+    def histogram(self, instrument: Histogram, **labels: str) -> BoundHistogram:
+        """As `counter`; the series begins with its first record."""
+        ...
+
+    def histograms(self, instrument: Histogram, *varying: str, **labels: str) -> By[BoundHistogram]:
+        """As `counters`."""
+        ...
 
     def set(self, instrument: Gauge, value: Decimal | float, **labels: str) -> None: ...
 

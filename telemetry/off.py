@@ -17,7 +17,16 @@ if TYPE_CHECKING:
 
     from telemetry.config import TelemetryConfig
     from telemetry.conventions import Counter, Gauge, Histogram, UpDownCounter
-    from telemetry.facade import Attributes, Labels, LogEntry, RebuiltSpan, SpanContext
+    from telemetry.facade import (
+        Attributes,
+        BoundCounter,
+        BoundHistogram,
+        By,
+        Labels,
+        LogEntry,
+        RebuiltSpan,
+        SpanContext,
+    )
 
 _current: ContextVar[SpanContext | None] = ContextVar("fillpath_off_span", default=None)
 
@@ -57,6 +66,24 @@ class OffSpan:
 
     def link(self, context: SpanContext) -> None:
         """Nothing."""
+
+
+class OffSeries:
+    """A series of which nothing is kept, and all series of its instrument by any labels."""
+
+    __slots__ = ()
+
+    def __getitem__(self, values: str | tuple[str, ...]) -> OffSeries:
+        return self
+
+    def add(self, value: Decimal | float = 1) -> None:
+        """Nothing."""
+
+    def record(self, value: Decimal | float) -> None:
+        """Nothing."""
+
+
+_OFF_SERIES = OffSeries()
 
 
 def _as_it_is(span: SpanData) -> SpanData:
@@ -101,6 +128,22 @@ class OffTelemetry:
 
     def record(self, instrument: Histogram, value: Decimal | float, **labels: str) -> None:
         """Nothing."""
+
+    def counter(self, instrument: Counter | UpDownCounter, **labels: str) -> BoundCounter:
+        del instrument, labels
+        return _OFF_SERIES
+
+    def counters(self, instrument: Counter | UpDownCounter, *varying: str, **labels: str) -> By[BoundCounter]:
+        del instrument, varying, labels
+        return _OFF_SERIES
+
+    def histogram(self, instrument: Histogram, **labels: str) -> BoundHistogram:
+        del instrument, labels
+        return _OFF_SERIES
+
+    def histograms(self, instrument: Histogram, *varying: str, **labels: str) -> By[BoundHistogram]:
+        del instrument, varying, labels
+        return _OFF_SERIES
 
     def set(self, instrument: Gauge, value: Decimal | float, **labels: str) -> None:
         """Nothing."""

@@ -12,23 +12,21 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from telemetry import conventions as c
-from telemetry.bounds import AddressSlots, Slots, SymbolSlots
+from telemetry.bound import Finder
 from telemetry.forking import in_children
-from telemetry.memo import Memo
+from telemetry.labels import Key, LabelRules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from telemetry.facade import Labels
-
-Key = tuple[str, ...]
-"""Label values in the order of the instrument's labels."""
+    from telemetry.facade import BoundCounter, Labels
 
 LARGEST = 1e18
 """Larger than anything we measure, small enough that no sum of them leaves what a float can hold."""
 
 
-_PASSING = 1024
+_TOGETHER = 64
+"""So many numbers are added up at once, or fewer where somebody asks for the sum."""
 
 
 def as_number(value: object) -> float | None:
@@ -43,54 +41,10 @@ def as_number(value: object) -> float | None:
     return number if isfinite(number) and abs(number) <= LARGEST else None
 
 
-class LabelRules:
-    """Turns the labels of a call into a key, or into None where they are not the instrument's."""
-
-    def __init__(self, config: c.Known) -> None:
-        self._slots: dict[c.Bounded, Slots] = {
-            c.Bounded.SYMBOL: SymbolSlots(config.symbols, c.EXTRA_SYMBOLS),
-            c.Bounded.CLIENT_IP: AddressSlots(config.sender_addresses, c.EXTRA_ADDRESSES),
-        }
-        self._allowed = {
-            instrument.name: tuple((label, _table(label.known(config))) for label in instrument.labels)
-            for instrument in c.INSTRUMENTS
-        }
-
-    def key(self, instrument: c.Instrument, labels: Mapping[str, str]) -> Key | None:
-        rules = self._allowed.get(instrument.name)
-        if rules is None or len(labels) != len(rules):
-            return None
-        values = []
-        for label, allowed in rules:
-            raw = labels.get(label.name)
-            if not isinstance(raw, str):
-                return None
-            value = allowed.get(raw) if label.bounded is None else self._bounded(label.bounded, raw, labels)
-            if value is None:
-                return None
-            values.append(value)
-        return tuple(values)
-
-    @property
-    def taken(self) -> int:
-        """While this stays, every label set leads to the same key."""
-        return sum(slots.taken for slots in self._slots.values())
-
-    def after_fork(self) -> None:
-        """In a forked child: a lock that another thread of the parent held would never be released."""
-        for slots in self._slots.values():
-            slots.after_fork()
-
-    def _bounded(self, which: c.Bounded, raw: str, labels: Mapping[str, str]) -> str:
-        # Places for addresses are for those that were limited or refused; the others are configured or `other`.
-        harmless = which is c.Bounded.CLIENT_IP and (
-            labels.get("allowed") == "true" or labels.get("result") == "success"
-        )
-        return self._slots[which].show(raw, may_take=not harmless)
-
-
-def _table(values: Sequence[str] | None) -> dict[str, str]:
-    return {value: value for value in values or ()}
+def within(value: object, least: float) -> float | None:
+    """The same of what is no smaller than `least`."""
+    number = as_number(value)
+    return number if number is not None and number >= least else None
 
 
 class Drops:
@@ -115,32 +69,66 @@ class Drops:
         self._lock = Lock()
 
 
-class Cell:
-    """The value of one series; `least` is the smallest number that may be added to it."""
+class Sum:
+    """One series: a value that is added to, or the last one that was set.
 
-    __slots__ = ("least", "value")
+    What is added is noted at once and added up together, a little later or when somebody asks for the value.
+    """
 
-    def __init__(self, least: float) -> None:
+    __slots__ = ("_add_up", "given", "least", "value")
+
+    def __init__(self, least: float, add_up: Callable[[Sum], None]) -> None:
         self.least = least
         self.value = 0.0
+        self.given: list[object] = []
+        self._add_up = add_up
+
+    def add(self, value: object = 1) -> None:
+        given = self.given
+        given.append(value)
+        if len(given) >= _TOGETHER:
+            self._add_up(self)
+
+
+class Refused:
+    """What wrong labels lead to: a record is counted as dropped."""
+
+    def __init__(self, drops: Drops, least: float) -> None:
+        self._drops = drops
+        self._least = least
+
+    def add(self, value: object = 1) -> None:
+        valid = within(value, self._least) is not None
+        self._drops.count("metrics", "invalid_labels" if valid else "invalid_value")
+
+    def record(self, value: object, context: object = None) -> None:
+        del context
+        self.add(value)
+
+
+class _Dropped:
+    """A series of TELEMETRY_DROPPED, which `Drops` holds."""
+
+    def __init__(self, drops: Drops, signal: str, reason: str) -> None:
+        self._drops = drops
+        self._signal, self._reason = signal, reason
+
+    def add(self, value: object = 1) -> None:
+        number = within(value, 0.0)
+        if number is None:
+            self._drops.count("metrics", "invalid_value")
+        else:
+            self._drops.count(self._signal, self._reason, number)
 
 
 class _Values:
     """One instrument's values, and the reads that refresh them."""
 
-    __slots__ = ("cells", "least", "reads")
+    __slots__ = ("reads", "sums")
 
-    def __init__(self, instrument: c.Instrument) -> None:
-        self.least = 0.0 if isinstance(instrument, c.Counter) else -LARGEST
-        self.cells: dict[Key, Cell] = {}
+    def __init__(self) -> None:
+        self.sums: dict[Key, Sum] = {}
         self.reads: list[tuple[Callable[[], Iterable[tuple[float, Labels]]], dict[Key, float]]] = []
-
-    def cell(self, key: Key) -> Cell:
-        """The cell of `key`, new where there is none; under the series' lock."""
-        found = self.cells.get(key)
-        if found is None:
-            found = self.cells[key] = Cell(self.least)
-        return found
 
 
 class Series:
@@ -148,83 +136,43 @@ class Series:
 
     def __init__(self, config: c.Known, drops: Drops) -> None:
         self._drops = drops
-        self._rules = LabelRules(config)
-        # One lock for all: it is held for an addition or a copy, and the interpreter runs one thread at a time anyway.
-        # Without it sums would be exact only where the interpreter happens not to switch threads inside `+=`.
+        self.rules = LabelRules(config)
+        # One lock for all: it is held for a few additions or a copy, and the interpreter runs one thread at a time
+        # anyway. Without it sums would be exact only where the interpreter happens not to switch threads inside `+=`.
         self._lock = Lock()
         in_children(self._after_fork)
-        self._memo: Memo[Cell] = Memo()
-        self._passing: dict[tuple[str, ...], tuple[int, Cell]] = {}
-        self._values = {i.name: _Values(i) for i in c.INSTRUMENTS if not isinstance(i, c.Histogram)}
+        self._values = {i.name: _Values() for i in c.INSTRUMENTS if not isinstance(i, c.Histogram)}
+        self._finder: Finder[BoundCounter] = Finder(
+            self.rules, self._added_to, lambda instrument: Refused(drops, _least(instrument))
+        )
+        # Bound once: a call less for every record.
+        self.counter, self.counters = self._finder.find, self._finder.family
         for instrument in c.INSTRUMENTS:
             known = [label.known(config) for label in instrument.labels]
             if _zero_at_start(instrument) and None not in known:
                 self._preset(instrument, [values or () for values in known])
         self.set(c.BUILD_INFO, 1, {"version": config.service_version})
 
-    def add(self, instrument: c.Counter | c.UpDownCounter, value: object, labels: Labels) -> None:
-        try:
-            cell = self._memo[instrument.name, *labels, *labels.values()]
-        except (KeyError, TypeError):
-            # Not seen yet, or not hashable: the rules decide.
-            self._add(instrument, value, labels)
-            return
-        # The exact types: a bool is no number here. NaN fails both sides.
-        if type(value) is Decimal:
-            value = as_number(value)
-        if (type(value) is int or type(value) is float) and cell.least <= value <= LARGEST:
-            with self._lock:
-                cell.value += value
-        else:
-            self._add(instrument, value, labels)
+    def add(self, instrument: c.Counter | c.UpDownCounter, value: Decimal | float, labels: Labels) -> None:
+        self.counter(instrument, labels).add(value)
 
     def set(self, instrument: c.Gauge, value: object, labels: Labels) -> None:
         entry = self.accept(instrument, value, labels)
         if entry is not None:
             with self._lock:
-                self._values[instrument.name].cell(entry[0]).value = entry[1]
-
-    def _add(self, instrument: c.Counter | c.UpDownCounter, value: object, labels: Labels) -> None:
-        taken = self._rules.taken
-        passing = self._passing_cell(instrument, labels, taken)
-        if passing is not None and type(value) is int and passing.least <= value <= LARGEST:
-            with self._lock:
-                passing.value += value
-            return
-        entry = self.accept(instrument, value, labels)
-        if entry is None:
-            return
-        key, number = entry
-        if instrument.name == c.TELEMETRY_DROPPED.name:
-            self._drops.count(signal=key[0], reason=key[1], items=number)
-            return
-        with self._lock:
-            cell = self._values[instrument.name].cell(key)
-            cell.value += number
-        if not self._memo.remember(instrument, labels, key, cell):
-            if len(self._passing) >= _PASSING:
-                self._passing.clear()
-            self._passing[instrument.name, *labels, *labels.values()] = taken, cell
-
-    def _passing_cell(self, instrument: c.Instrument, labels: Labels, taken: int) -> Cell | None:
-        """Where a label set leads that shows differently than it was given, as an address that has no place yet."""
-        try:
-            then, cell = self._passing[instrument.name, *labels, *labels.values()]
-        except (KeyError, TypeError):
-            return None
-        return cell if then == taken else None
+                self._sum(instrument, entry[0]).value = entry[1]
 
     def accept(self, instrument: c.Instrument, value: object, labels: Labels) -> tuple[Key, float] | None:
         """Key and number of a record that counts; None after counting it as dropped."""
-        number = as_number(value)
-        if number is None or (number < 0 and isinstance(instrument, c.Counter | c.Histogram)):
+        number = within(value, _least(instrument))
+        if number is None:
             self._drops.count("metrics", "invalid_value")
             return None
-        key = self._rules.key(instrument, labels)
-        if key is None:
+        found = self.rules.find(instrument, labels)
+        if found is None:
             self._drops.count("metrics", "invalid_labels")
             return None
-        return key, number
+        return found.key, number
 
     def observe(self, instrument: c.Gauge, read: Callable[[], Iterable[tuple[float, Labels]]]) -> None:
         with self._lock:
@@ -232,11 +180,11 @@ class Series:
 
     def preset(self, instrument: c.Instrument, values: Mapping[str, Sequence[str]]) -> None:
         for combination in product(*values.values()):
-            key = self._rules.key(instrument, dict(zip(values, combination, strict=True)))
-            if key is None:
+            found = self.rules.find(instrument, dict(zip(values, combination, strict=True)))
+            if found is None:
                 self._drops.count("metrics", "invalid_labels")
             else:
-                self._preset(instrument, [(value,) for value in key])
+                self._preset(instrument, [(value,) for value in found.key])
 
     def collect(self, instrument: c.Instrument) -> dict[Key, float]:
         """The values as they are now; a read that raises is counted, and its last values stand."""
@@ -244,7 +192,10 @@ class Series:
         for read, last in tuple(values.reads):
             self._refresh(instrument, read, last)
         with self._lock:
-            result = {key: cell.value for key, cell in values.cells.items()}
+            for each in values.sums.values():
+                if each.given:
+                    self._add_given(each)
+            result = {key: each.value for key, each in values.sums.items()}
             for _, last in values.reads:
                 result.update(last)
         if instrument.name == c.TELEMETRY_DROPPED.name:
@@ -264,14 +215,46 @@ class Series:
             last.update(entry for entry in entries if entry is not None)
 
     def _preset(self, instrument: c.Instrument, values: Sequence[Sequence[str]]) -> None:
-        mine = self._values[instrument.name]
         with self._lock:
             for key in product(*values):
-                mine.cell(key)
+                self._sum(instrument, key)
+
+    def _added_to(self, instrument: c.Instrument, key: Key) -> BoundCounter:
+        if instrument.name == c.TELEMETRY_DROPPED.name:
+            return _Dropped(self._drops, *key)
+        with self._lock:
+            return self._sum(instrument, key)
+
+    def _sum(self, instrument: c.Instrument, key: Key) -> Sum:
+        """The sum of `key`, new where there is none; under the lock."""
+        sums = self._values[instrument.name].sums
+        found = sums.get(key)
+        if found is None:
+            found = sums[key] = Sum(_least(instrument), self._add_up)
+        return found
+
+    def _add_up(self, series: Sum) -> None:
+        with self._lock:
+            self._add_given(series)
+
+    def _add_given(self, series: Sum) -> None:
+        # A list's appends, slices and deletions are whole, whichever threads run; what comes meanwhile stays for later.
+        given, least = series.given[:], series.least
+        del series.given[: len(given)]
+        for value in given:
+            number = value if type(value) is int and least <= value <= LARGEST else within(value, least)
+            if number is None:
+                self._drops.count("metrics", "invalid_value")
+            else:
+                series.value += number
 
     def _after_fork(self) -> None:
         self._lock = Lock()
-        self._rules.after_fork()
+
+
+def _least(instrument: c.Instrument) -> float:
+    """The smallest number that may be added or recorded."""
+    return 0.0 if isinstance(instrument, c.Counter | c.Histogram) else -LARGEST
 
 
 def _zero_at_start(instrument: c.Instrument) -> bool:

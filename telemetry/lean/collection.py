@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.resources import Resource
 
+    from telemetry.labels import Key
     from telemetry.lean.histograms import Distribution, Histograms
     from telemetry.lean.temporality import Preference
-    from telemetry.series import Key, Series
+    from telemetry.series import Series
 
 _SUMS_AND_GAUGES = tuple(i for i in c.INSTRUMENTS if not isinstance(i, c.Histogram))
 

@@ -38,7 +38,16 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from telemetry.config import TelemetryConfig
-    from telemetry.facade import Attributes, Labels, LogEntry, RebuiltSpan, SpanContext
+    from telemetry.facade import (
+        Attributes,
+        BoundCounter,
+        BoundHistogram,
+        By,
+        Labels,
+        LogEntry,
+        RebuiltSpan,
+        SpanContext,
+    )
     from telemetry.lean.batching import Sends
     from telemetry.lean.sender import Poster
     from telemetry.lean.span import LeanSpan
@@ -161,6 +170,18 @@ class LeanTelemetry:
 
     def record(self, instrument: c.Histogram, value: Decimal | float, **labels: str) -> None:
         self._metrics.record(instrument, value, labels)
+
+    def counter(self, instrument: c.Counter | c.UpDownCounter, **labels: str) -> BoundCounter:
+        return self._metrics.series.counter(instrument, labels)
+
+    def counters(self, instrument: c.Counter | c.UpDownCounter, *varying: str, **labels: str) -> By[BoundCounter]:
+        return self._metrics.series.counters(instrument, varying, labels)
+
+    def histogram(self, instrument: c.Histogram, **labels: str) -> BoundHistogram:
+        return self._metrics.histogram(instrument, labels)
+
+    def histograms(self, instrument: c.Histogram, *varying: str, **labels: str) -> By[BoundHistogram]:
+        return self._metrics.histograms(instrument, varying, labels)
 
     def set(self, instrument: c.Gauge, value: Decimal | float, **labels: str) -> None:
         self._metrics.set(instrument, value, labels)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from opentelemetry import trace
 
 from telemetry.lean.block import Block
-from telemetry.lean.current import SPAN_KEY, current_context
+from telemetry.lean.current import SPAN_KEY
 from telemetry.lean.span import SAMPLED, LeanSpan
 
 if TYPE_CHECKING:
@@ -19,12 +19,11 @@ Ids = tuple[int, int]
 NO_SPAN: Ids = (0, 0)
 
 
-def sampled_ids(context: Context | None = None) -> Ids:
-    """The ids of the span that is current in `context`, by default in the caller's; none of a span not sampled.
+def sampled_ids(around: Context) -> Ids:
+    """The ids of the span that is current in a context; none of a span not sampled.
 
     Source: https://opentelemetry.io/docs/specs/otel/metrics/sdk/#exemplarfilter
     """
-    around = current_context() if context is None else context
     if type(around) is Block:
         return around.trace.number, around.span_id
     span = around.get(SPAN_KEY)

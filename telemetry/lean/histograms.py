@@ -1,33 +1,40 @@
 """Histograms over fixed bucket edges: counted since the last export, added up since the start.
 
-A record costs one look-up, one bisection and a few additions under one lock; what belongs to an export or to
-`/metrics` is worked out when they ask.
+A record is a note of the value, the time and the context around it. Notes are counted many at once, or as soon as an
+export or `/metrics` asks; what belongs to these is worked out then.
 """
 
 from __future__ import annotations
 
-import time
 from bisect import bisect_left
-from decimal import Decimal
+from collections import deque
 from functools import partial
 from math import inf
 from threading import Lock
+from time import time_ns
 from typing import TYPE_CHECKING, Any
 
 from telemetry import conventions as c
+from telemetry.bound import Finder
 from telemetry.forking import in_children
 from telemetry.lean.block import Block
 from telemetry.lean.current import current_context
-from telemetry.lean.exemplars import Ids, sampled_ids
-from telemetry.memo import Memo
-from telemetry.series import LARGEST, Key, as_number
+from telemetry.lean.exemplars import sampled_ids
+from telemetry.series import LARGEST, Refused, within
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from decimal import Decimal
+
+    from opentelemetry.context import Context
 
     from telemetry.facade import Labels
     from telemetry.holding import Holder
+    from telemetry.labels import Key
     from telemetry.series import Drops, Series
+
+_TOGETHER = 256
+"""So many records are counted at once, or fewer where somebody asks for the counts."""
 
 Exemplar = tuple[int, float, int, int]
 """Unix nanoseconds, value, trace id, span id; a plain tuple, because one is made for nearly every record."""
@@ -66,26 +73,29 @@ class Tally:
 
 
 class Cell:
-    """One series: `past` up to the last export, `window` since then, None until something is recorded in it.
+    """One series: `past` up to the last export, `window` since then, None until something is counted in it.
 
-    Its methods are called under the lock.
+    All but `record` is for its owner, under the lock. `created_ns` is the time of the first record, 0 before.
     """
 
-    __slots__ = ("bounds", "created_ns", "key", "past", "waiting", "window")
+    __slots__ = ("bounds", "created_ns", "instrument", "key", "notes", "owner", "past", "window")
 
-    def __init__(self, key: Key, bounds: tuple[float, ...], waiting: list[Cell]) -> None:
+    def __init__(self, owner: Histograms, instrument: c.Histogram, key: Key) -> None:
+        self.owner = owner
+        self.notes = owner.notes
+        self.instrument = instrument
         self.key = key
-        self.bounds = bounds
-        self.created_ns = time.time_ns()
-        self.past = Tally(len(bounds) + 1)
+        self.bounds = instrument.buckets
+        self.created_ns = 0
+        self.past = Tally(len(self.bounds) + 1)
         self.window: Tally | None = None
-        self.waiting = waiting
 
-    def begin(self) -> Tally:
-        """The window's first record."""
-        self.window = Tally(len(self.bounds) + 1)
-        self.waiting.append(self)
-        return self.window
+    def record(self, value: object, context: Context | None = None) -> None:
+        """`context` has the span of an exemplar; by default it is the caller's."""
+        notes = self.notes
+        notes.append((self, value, time_ns(), current_context() if context is None else context))
+        if len(notes) >= _TOGETHER:
+            self.owner.count()
 
     def close(self) -> Tally | None:
         """End the window and add it to what was before."""
@@ -95,6 +105,14 @@ class Cell:
             # Late exemplars still go into the window's own; nobody looks there any more.
             window.exemplars = dict(window.exemplars)
         return window
+
+
+Note = tuple[Cell, object, int, "Context"]
+"""A record as it came: its series, the value, Unix nanoseconds, and what was around it."""
+
+
+Undecided = tuple[Cell, Tally, int, float, int, "Context"]
+"""A counted record whose trace is not known to be kept: series, window, bucket, number, Unix nanoseconds, context."""
 
 
 class Distribution:
@@ -117,34 +135,40 @@ class Histograms:
     """
 
     def __init__(self, series: Series, holder: Holder[Any], drops: Drops, *, delta: bool) -> None:
-        self._series = series
         self._holder = holder
         self._drops = drops
         self._delta = delta
         self._lock = Lock()
         in_children(self._after_fork)
-        self._memo: Memo[Cell] = Memo()
+        # Appends and pops of a deque are whole, whichever threads run.
+        self.notes: deque[Note] = deque()
+        self._cells: dict[tuple[str, Key], Cell] = {}
         self._recorded: dict[str, Distribution] = {}
+        finder: Finder[Cell | Refused] = Finder(series.rules, self._cell, lambda _: Refused(drops, 0.0))
+        # Bound once: a call less for every record.
+        self.histogram, self.histograms = finder.find, finder.family
 
-    def record(self, instrument: c.Histogram, value: object, labels: Labels, ids: Ids | None = None) -> None:
-        """`ids` are the trace and span of an exemplar; by default the current span's."""
-        try:
-            cell = self._memo[instrument.name, *labels, *labels.values()]
-        except (KeyError, TypeError):
-            # Not seen yet, or not hashable: the rules decide.
-            self._record(instrument, value, labels, ids)
-            return
-        if type(value) is Decimal:
-            value = as_number(value)
-        if (type(value) is float or type(value) is int) and 0.0 <= value <= LARGEST:
-            self._count(cell, float(value), ids)
-        else:
-            self._record(instrument, value, labels, ids)
+    def record(
+        self, instrument: c.Histogram, value: Decimal | float, labels: Labels, context: Context | None = None
+    ) -> None:
+        self.histogram(instrument, labels).record(value, context)
+
+    def count(self) -> None:
+        """Count what was noted, unless another thread is about to."""
+        if self._lock.acquire(blocking=False):
+            try:
+                undecided = self._count_notes()
+            finally:
+                self._lock.release()
+            self._sample(undecided)
 
     def recorded(self) -> list[Distribution]:
-        """Those with records, in the order of their first one."""
+        """Those with records, in the order of their first one; what was noted until now is counted."""
         with self._lock:
-            return list(self._recorded.values())
+            undecided = self._count_notes()
+            recorded = list(self._recorded.values())
+        self._sample(undecided)
+        return recorded
 
     def take(self, distribution: Distribution) -> list[tuple[Cell, Tally]]:
         """Close the windows; with `delta` what they held, else what every series holds since the start."""
@@ -174,32 +198,28 @@ class Histograms:
             result.append((cell, now))
         return result
 
-    def _record(self, instrument: c.Histogram, value: object, labels: Labels, ids: Ids | None) -> None:
-        entry = self._series.accept(instrument, value, labels)
-        if entry is None:
-            return
-        key, number = entry
+    def _cell(self, instrument: c.Instrument, key: Key) -> Cell:
+        assert isinstance(instrument, c.Histogram), "only histograms are recorded here"
         with self._lock:
-            distribution = self._recorded.get(instrument.name)
-            if distribution is None:
-                distribution = self._recorded[instrument.name] = Distribution(instrument)
-            cell = distribution.cells.get(key)
+            cell = self._cells.get((instrument.name, key))
             if cell is None:
-                cell = distribution.cells[key] = Cell(key, instrument.buckets, distribution.waiting)
-        self._memo.remember(instrument, labels, key, cell)
-        self._count(cell, number, ids)
+                cell = self._cells[instrument.name, key] = Cell(self, instrument, key)
+            return cell
 
-    def _count(self, cell: Cell, number: float, ids: Ids | None) -> None:
-        bucket = bisect_left(cell.bounds, number)
-        exemplar: Exemplar | None = None
-        around = current_context()
-        if ids is None and type(around) is Block and around.trace.fate.kept:
-            # As nearly always: in a span of ours, of a trace that is kept.
-            exemplar = (time.time_ns(), number, around.trace.number, around.span_id)
-        with self._lock:
+    def _count_notes(self) -> list[Undecided]:
+        """Under the lock; what comes meanwhile stays for later. Those whose exemplars are still to be sampled."""
+        undecided: list[Undecided] = []
+        notes = self.notes
+        for _ in range(len(notes)):
+            cell, value, at_ns, around = notes.popleft()
+            number = value if type(value) is float and 0.0 <= value <= LARGEST else within(value, 0.0)
+            if number is None:
+                self._drops.count("metrics", "invalid_value")
+                continue
+            bucket = bisect_left(cell.bounds, number)
             window = cell.window
             if window is None:
-                window = cell.begin()
+                window = self._begin(cell, at_ns)
             window.counts[bucket] += 1
             window.total += number
             # Comparisons cost a fifth of the calls of min and max.
@@ -207,26 +227,42 @@ class Histograms:
                 window.smallest = number
             if number > window.largest:  # noqa: PLR1730 - see above
                 window.largest = number
-            if exemplar is not None:
+            if type(around) is Block and around.trace.fate.kept:
+                # As nearly always: in a span of ours, of a trace that is kept.
+                exemplar = at_ns, number, around.trace.number, around.span_id
                 cell.past.exemplars[bucket] = exemplar
                 if self._delta:
                     window.exemplars[bucket] = exemplar
-                return
-        self._sample(cell, window, bucket, number, ids)
+            else:
+                undecided.append((cell, window, bucket, number, at_ns, around))
+        return undecided
 
-    def _sample(self, cell: Cell, window: Tally, bucket: int, number: float, ids: Ids | None) -> None:
-        """Keep an exemplar of the record where it has a span, once it is known that the span's trace is kept."""
-        try:
-            trace_id, span_id = sampled_ids() if ids is None else ids
-            if not trace_id:
-                return
-            exemplar = (time.time_ns(), number, trace_id, span_id)
-            kept = cell.past.exemplars
-            # A window's exemplars go with it: one whose trace is kept only after the export is too late for it.
-            into = (kept, window.exemplars) if self._delta else (kept,)
-            self._holder.when_kept(trace_id, partial(self._place, into, bucket, exemplar))
-        except Exception:  # noqa: BLE001 - a foreign span may raise; the record counts, its exemplar is counted as lost
-            self._drops.count("metrics", "internal_error")
+    def _begin(self, cell: Cell, at_ns: int) -> Tally:
+        """The first record of a window, and perhaps of its series and of its histogram."""
+        instrument = cell.instrument
+        distribution = self._recorded.get(instrument.name)
+        if distribution is None:
+            distribution = self._recorded[instrument.name] = Distribution(instrument)
+        if not cell.created_ns:
+            cell.created_ns = at_ns
+            distribution.cells[cell.key] = cell
+        window = cell.window = Tally(len(cell.bounds) + 1)
+        distribution.waiting.append(cell)
+        return window
+
+    def _sample(self, undecided: Sequence[Undecided]) -> None:
+        """Keep an exemplar of each that has a span, once it is known that the span's trace is kept."""
+        for cell, window, bucket, number, at_ns, around in undecided:
+            try:
+                trace_id, span_id = sampled_ids(around)
+                if trace_id:
+                    kept = cell.past.exemplars
+                    # A window's exemplars go with it: a trace kept only after the export is too late for it.
+                    into = (kept, window.exemplars) if self._delta else (kept,)
+                    exemplar = (at_ns, number, trace_id, span_id)
+                    self._holder.when_kept(trace_id, partial(self._place, into, bucket, exemplar))
+            except Exception:  # noqa: BLE001 - a foreign span may raise; the record counts, its exemplar is counted as lost
+                self._drops.count("metrics", "internal_error")
 
     def _place(self, into: Sequence[Exemplars], bucket: int, exemplar: Exemplar) -> None:
         with self._lock:

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, cast
 
 from opentelemetry import metrics as api
 
-from telemetry.lean.exemplars import sampled_ids
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -62,8 +60,7 @@ class LeanHistogram(api.NoOpHistogram):
         self._instrument = instrument
 
     def record(self, amount: float, attributes: Attributes = None, context: Context | None = None) -> None:
-        ids = None if context is None else sampled_ids(context)
-        self._histograms.record(self._instrument, amount, _labels(attributes), ids)
+        self._histograms.record(self._instrument, amount, _labels(attributes), context)
 
 
 def reader(callback: CallbackT) -> Callable[[], Iterable[tuple[float, Labels]]]:

@@ -16,9 +16,9 @@ from telemetry.lean.wire import delimited, field_bytes, field_text, field_varint
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
 
+    from telemetry.labels import Key
     from telemetry.lean.histograms import Exemplars, Tally
     from telemetry.lean.temporality import Temporality
-    from telemetry.series import Key
 
 _GAUGE, _SUM, _HISTOGRAM = 5, 7, 9
 

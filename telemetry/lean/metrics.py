@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 
     from telemetry.config import TelemetryConfig
     from telemetry.holding import Holder
+    from telemetry.labels import Key
     from telemetry.lean.batching import Sends
     from telemetry.lean.foreign import ForeignMetrics
     from telemetry.lean.histograms import Exemplars, Tally
-    from telemetry.series import Drops, Key
+    from telemetry.series import Drops
 
 
 T = TypeVar("T")
@@ -61,6 +62,7 @@ class LeanMetrics:
         self.add = self.series.add
         self.set = self.series.set
         self.record = self._histograms.record
+        self.histogram, self.histograms = self._histograms.histogram, self._histograms.histograms
         self.provider = LeanMeterProvider(self.series, self._histograms, self._others)
         self._collection = Collection(self.series, self._histograms, preference, resource, config.service_version)
         self._collecting, self._building = Lock(), Lock()

@@ -46,7 +46,16 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
     from telemetry.config import TelemetryConfig
-    from telemetry.facade import Attributes, Labels, LogEntry, RebuiltSpan, SpanContext
+    from telemetry.facade import (
+        Attributes,
+        BoundCounter,
+        BoundHistogram,
+        By,
+        Labels,
+        LogEntry,
+        RebuiltSpan,
+        SpanContext,
+    )
 
 # All of them named, or the environment would set the rest.
 _LOG_LIMITS = LogRecordLimits(
@@ -131,6 +140,18 @@ class SdkTelemetry:
 
     def record(self, instrument: c.Histogram, value: Decimal | float, **labels: str) -> None:
         self._metrics.record(instrument, value, labels)
+
+    def counter(self, instrument: c.Counter | c.UpDownCounter, **labels: str) -> BoundCounter:
+        return self._metrics.series.counter(instrument, labels)
+
+    def counters(self, instrument: c.Counter | c.UpDownCounter, *varying: str, **labels: str) -> By[BoundCounter]:
+        return self._metrics.series.counters(instrument, varying, labels)
+
+    def histogram(self, instrument: c.Histogram, **labels: str) -> BoundHistogram:
+        return self._metrics.histogram(instrument, labels)
+
+    def histograms(self, instrument: c.Histogram, *varying: str, **labels: str) -> By[BoundHistogram]:
+        return self._metrics.histograms(instrument, varying, labels)
 
     def set(self, instrument: c.Gauge, value: Decimal | float, **labels: str) -> None:
         self._metrics.series.set(instrument, value, labels)

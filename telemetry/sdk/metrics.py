@@ -10,24 +10,46 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricReader
 from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation, View
 
 from telemetry import conventions as c
+from telemetry.bound import Finder
 from telemetry.exposition import Family, expose, wants_open_metrics
 from telemetry.sdk.exemplars import reservoirs
 from telemetry.sdk.points import sample
-from telemetry.series import Series
+from telemetry.series import Refused, Series, within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from decimal import Decimal
 
     from opentelemetry.metrics import CallbackOptions
     from opentelemetry.sdk.metrics.export import Metric
     from opentelemetry.sdk.resources import Resource
 
     from telemetry.config import TelemetryConfig
-    from telemetry.facade import Labels
+    from telemetry.facade import BoundHistogram, Labels
     from telemetry.holding import Holder
+    from telemetry.labels import Key
     from telemetry.series import Drops
 
 _BY_NAME = {instrument.name: instrument for instrument in c.INSTRUMENTS}
+
+
+class _Recorded:
+    """One series of one of the SDK's histograms."""
+
+    def __init__(self, histogram: Any, labels: Labels, drops: Drops) -> None:
+        self._histogram = histogram
+        self._labels = labels
+        self._drops = drops
+
+    def record(self, value: object) -> None:
+        number = within(value, 0.0)
+        if number is None:
+            self._drops.count("metrics", "invalid_value")
+            return
+        try:
+            self._histogram.record(number, self._labels)
+        except Exception:  # noqa: BLE001 - telemetry never hurts an order; it is counted
+            self._drops.count("metrics", "internal_error")
 
 
 class SdkMetrics:
@@ -55,18 +77,13 @@ class SdkMetrics:
         )
         self._meter = self._provider.get_meter("fillpath", config.service_version)
         self._histograms: dict[str, Any] = {}
+        finder: Finder[BoundHistogram] = Finder(self.series.rules, self._recorded, lambda _: Refused(drops, 0.0))
+        self.histogram, self.histograms = finder.find, finder.family
         for instrument in c.INSTRUMENTS:
             self._create(instrument)
 
-    def record(self, instrument: c.Histogram, value: object, labels: Labels) -> None:
-        entry = self.series.accept(instrument, value, labels)
-        if entry is None:
-            return
-        key, number = entry
-        try:
-            self._histograms[instrument.name].record(number, dict(zip(instrument.label_names, key, strict=True)))
-        except Exception:  # noqa: BLE001 - telemetry never hurts an order; it is counted
-            self._drops.count("metrics", "internal_error")
+    def record(self, instrument: c.Histogram, value: Decimal | float, labels: Labels) -> None:
+        self.histogram(instrument, labels).record(value)
 
     def expose(self, accept: str) -> tuple[bytes, str]:
         data = self._exposed.get_metrics_data()
@@ -84,6 +101,10 @@ class SdkMetrics:
 
     def shutdown(self, timeout: float) -> None:
         self._provider.shutdown(timeout_millis=timeout * 1000)
+
+    def _recorded(self, instrument: c.Instrument, key: Key) -> BoundHistogram:
+        labels = dict(zip(instrument.label_names, key, strict=True))
+        return _Recorded(self._histograms[instrument.name], labels, self._drops)
 
     def _create(self, instrument: c.Instrument) -> None:
         name, unit, description = instrument.name, instrument.unit.value, instrument.description

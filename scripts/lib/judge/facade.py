@@ -30,6 +30,7 @@ from scripts.lib.judge.values import (
     numbers,
     own_attributes,
 )
+from telemetry import conventions as c
 from telemetry.environment import SIGNALS
 from telemetry.facade import LogEntry, Repeated, SpanContext, Telemetry
 
@@ -90,6 +91,19 @@ def _metric_step(draw: st.DrawFn) -> tuple[Any, ...]:
 
 
 @st.composite
+def _bound_step(draw: st.DrawFn) -> tuple[Any, ...]:
+    """As `add` and `record`, with some of the labels bound before and the values of the others given in their order."""
+    kind, instrument, value, its = draw(_metric_step().filter(lambda step: step[0] != "gauge"))
+    names = [name for name in its if isinstance(its[name], str)]
+    varying = draw(st.lists(st.sampled_from(names), unique=True)) if names else []
+    bound = {name: value for name, value in its.items() if name not in varying}
+    given = tuple(its[name] for name in varying)
+    if draw(st.integers(0, 19)) == 0:
+        given = (*given, "one too many")
+    return f"bound {kind}", instrument, value, varying, bound, given
+
+
+@st.composite
 def _preset(draw: st.DrawFn) -> tuple[Any, ...]:
     counter = draw(st.sampled_from(COUNTERS))
     return "preset", counter, {name: [value] for name, value in draw(labels(counter)).items() if isinstance(value, str)}
@@ -121,6 +135,7 @@ _steps = st.one_of(
     st.tuples(st.just("keep")),
     st.tuples(st.just("log"), _entries),
     _metric_step(),
+    _bound_step(),
 )
 
 
@@ -150,7 +165,10 @@ programs = st.builds(
     blocks=_blocks(_blocks(_blocks(st.just([])))),
     steps=st.lists(
         st.lists(
-            st.one_of(_metric_step(), _preset(), st.just(("collect",)), st.tuples(st.just("log"), _entries)), max_size=4
+            st.one_of(
+                _metric_step(), _bound_step(), _preset(), st.just(("collect",)), st.tuples(st.just("log"), _entries)
+            ),
+            max_size=4,
         ),
         max_size=4,
     ),
@@ -175,6 +193,7 @@ class Play:
         self._program = program
         self._exact = program.way == "in turn"
         self.seen: dict[bytes, bytes] = {}
+        self._bound: dict[tuple[str, ...], Any] = {}
 
     def all(self) -> Exported | None:
         """The main process's part; what a forked child exported, None where there was none."""
@@ -234,7 +253,7 @@ class Play:
             step, began_ns, given, error = arguments
             raised = _RAISED[error]("ä token=hunter2 broken") if error else None
             self._telemetry.step(step, time.time_ns() if began_ns is None else began_ns, given, error=raised)
-        elif name in {"add", "record", "gauge", "log"}:
+        elif name in {"add", "record", "gauge", "bound add", "bound record", "log"}:
             if self._exact or name == "log":
                 # Side by side the order of sums and of exemplars is nobody's.
                 self._step(name, arguments)
@@ -248,12 +267,27 @@ class Play:
             self._telemetry.log(arguments[0])
         elif name == "preset":
             self._telemetry.preset(arguments[0], **arguments[1])
+        elif name.startswith("bound"):
+            self._record_bound(*arguments)
         else:
             instrument, value, its = arguments
             record: Any = {"add": self._telemetry.add, "record": self._telemetry.record, "gauge": self._telemetry.set}[
                 name
             ]
             record(instrument, value, **its)
+
+    def _record_bound(
+        self, instrument: Any, value: Any, varying: list[str], bound: dict[str, Any], given: tuple[str, ...]
+    ) -> None:
+        """Series once bound stay bound, as in the service."""
+        known = instrument.name, *varying, repr(bound)
+        series = self._bound.get(known)
+        recorded = isinstance(instrument, c.Histogram)
+        if series is None:
+            bind: Any = self._telemetry.histograms if recorded else self._telemetry.counters
+            series = self._bound[known] = bind(instrument, *varying, **bound)
+        its = series[given[0] if len(given) == 1 else given]
+        (its.record if recorded else its.add)(value)
 
     def collect(self) -> None:
         """Export metrics now, as their interval does."""

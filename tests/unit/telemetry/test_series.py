@@ -181,7 +181,7 @@ def test_an_address_counts_under_its_name_from_the_moment_it_has_a_place() -> No
 
 
 @given(st.lists(st.text(max_size=4), max_size=80))
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_no_input_makes_more_symbols_than_declared(symbols: list[str]) -> None:
     series = Series(CONFIG, Drops())
 
