@@ -110,6 +110,8 @@ class Service:
         self.clock = clock
         self._secrets = SecretStore(loaded.data_dir, environ)
         self._make_exchanges = make
+        self._commit_duration = telemetry.histogram(c.JOURNAL_COMMIT_DURATION)
+        self._batch_size = telemetry.histogram(c.JOURNAL_BATCH_SIZE)
         self._stack = AsyncExitStack()
         self._stopping = False
 
@@ -159,8 +161,8 @@ class Service:
         await self._start_servers(stack, public, private, token)
 
     def _measure_commit(self, stats: CommitStats) -> None:
-        self.telemetry.record(c.JOURNAL_COMMIT_DURATION, stats.duration_s)
-        self.telemetry.record(c.JOURNAL_BATCH_SIZE, stats.batch_size)
+        self._commit_duration.record(stats.duration_s)
+        self._batch_size.record(stats.batch_size)
 
     def _start_loops(self, stack: AsyncExitStack, late: Sequence[Exchange]) -> None:
         starts = (functools.partial(start_late, exchange) for exchange in late)

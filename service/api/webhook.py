@@ -53,6 +53,7 @@ class Webhook:
         self._register = register
         self._executor = executor
         self._telemetry = telemetry
+        self._active = telemetry.counter(c.ACTIVE_REQUESTS)
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -99,11 +100,11 @@ class Webhook:
             )
 
     async def _process(self, intake: Intake) -> Response:
-        self._telemetry.add(c.ACTIVE_REQUESTS, 1)
+        self._active.add(1)
         try:
             refusal = await self._pipeline.run(intake)
         finally:
-            self._telemetry.add(c.ACTIVE_REQUESTS, -1)
+            self._active.add(-1)
         if refusal is not None:
             return _refused(intake.span, refusal)
         if intake.replay is not None:

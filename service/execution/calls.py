@@ -54,6 +54,9 @@ class ExchangeCalls:
         self._telemetry = telemetry
         self._clock = clock
         self._timeout = timeout
+        self._calls = telemetry.counters(c.EXCHANGE_API_CALLS, "endpoint", "status", exchange=exchange.name)
+        self._durations = telemetry.histograms(c.EXCHANGE_API_DURATION, "endpoint", exchange=exchange.name)
+        self._attempts = telemetry.counters(c.ORDER_ATTEMPTS, "outcome", exchange=exchange.name)
 
     @property
     def name(self) -> str:
@@ -97,7 +100,7 @@ class ExchangeCalls:
             sent = not isinstance(outcome, NotExecuted) or outcome.cause in _PASSING
             span.set({c.ATTR_EXCHANGE_OUTCOME: label, c.ATTR_EXCHANGE_REQUEST_SENT: sent})
             self._account_for(endpoint, started, outcome, span)
-            self._telemetry.add(c.ORDER_ATTEMPTS, exchange=self.name, outcome=label)
+            self._attempts[label].add()
             return outcome
 
     async def cancel_order(self, ref: OrderRef, attributes: Attributes) -> CancelOutcome:
@@ -186,8 +189,8 @@ class ExchangeCalls:
     ) -> None:
         seconds = (self._clock.monotonic_ns() - started_ns) / 1e9
         status, error_type = _status(outcome)
-        self._telemetry.add(c.EXCHANGE_API_CALLS, exchange=self.name, endpoint=endpoint, status=status)
-        self._telemetry.record(c.EXCHANGE_API_DURATION, seconds, exchange=self.name, endpoint=endpoint)
+        self._calls[endpoint, status].add()
+        self._durations[endpoint].record(seconds)
         if error_type is not None:
             self._telemetry.add(c.EXCHANGE_ERRORS, exchange=self.name, error_type=error_type)
             if span is not None and status != "refused":

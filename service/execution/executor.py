@@ -61,6 +61,7 @@ class Executor:
         self._cancels = cancels
         self._measures = measures
         self._telemetry = telemetry
+        self._durations = telemetry.histograms(c.ORDER_DURATION, "exchange", "order_type")
         self._clock = clock
         self._lanes = Lanes(self.execute)
         self._stopping = False
@@ -114,9 +115,7 @@ class Executor:
                 span.set({c.ATTR_DENIAL_REASON: live.order.reason})
             if live.order.status is not _S.RECEIVED:
                 seconds = (self._clock.monotonic_ns() - started) / 1e9
-                self._telemetry.record(
-                    c.ORDER_DURATION, seconds, exchange=order.exchange, order_type=order.order_type.value
-                )
+                self._durations[order.exchange, order.order_type.value].record(seconds)
         return retry_after
 
     async def _attempt(self, live: LiveOrder, span: Span) -> float:

@@ -41,18 +41,26 @@ class OrderMeasures:
     def __init__(self, telemetry: Telemetry, clock: Clock) -> None:
         self._telemetry = telemetry
         self._clock = clock
+        self._position_size = telemetry.histograms(c.POSITION_SIZE_PCT, "method")
+        self._order_size = telemetry.histograms(c.ORDER_SIZE_USD, "exchange", "symbol", "side")
+        self._outcomes = telemetry.counters(c.ORDER_OUTCOMES, "exchange", "outcome", "on_time")
+        self._latency = telemetry.histogram(c.PIPELINE_LATENCY)
+        self._orders = telemetry.counters(c.ORDERS, "exchange", "symbol", "side", "order_type", "status")
+        self._fees = telemetry.counters(c.FEES_USD, "exchange")
+        self._rebates = telemetry.counters(c.REBATES_USD, "exchange")
+        self._fill_latency = telemetry.histograms(c.FILL_LATENCY, "exchange", "order_type")
+        self._adverse = telemetry.histograms(c.SLIPPAGE_ADVERSE_BPS, "exchange", "side")
+        self._favourable = telemetry.histograms(c.SLIPPAGE_FAVOURABLE_BPS, "exchange", "side")
 
     def sized(self, order: Order, sized: Sized, quote: Quote) -> None:
         """An order is about to be sent with this size, for the first time."""
         if sized.percent_of_equity is not None:
             method = order.sizing.method
             label = SizingMethod.EXPLICIT if method in _EXPLICIT else method
-            self._telemetry.record(c.POSITION_SIZE_PCT, sized.percent_of_equity, method=label.value)
+            self._position_size[label.value].record(sized.percent_of_equity)
         usd = self._usd(sized.quantity * quote.mid, order.symbol.partition("/")[2].partition(":")[0])
         if usd is not None:
-            self._telemetry.record(
-                c.ORDER_SIZE_USD, usd, exchange=order.exchange, symbol=order.symbol, side=sized.side.value
-            )
+            self._order_size[order.exchange, order.symbol, sized.side.value].record(usd)
 
     def __call__(self, live: LiveOrder, change: Change) -> None:
         before, after = change.before, change.after
@@ -71,23 +79,15 @@ class OrderMeasures:
         age_ns = self._clock.monotonic_ns() - live.received_monotonic_ns
         label = outcome_label(before, after)
         on_time = label != "unknown" and age_ns <= ON_TIME_NS
-        self._telemetry.add(
-            c.ORDER_OUTCOMES, exchange=after.exchange, outcome=label, on_time="true" if on_time else "false"
-        )
+        self._outcomes[after.exchange, label, "true" if on_time else "false"].add()
         if label != "unknown":
-            self._telemetry.record(c.PIPELINE_LATENCY, age_ns / 1e9)
+            self._latency.record(age_ns / 1e9)
 
     def _count_final(self, before: Order, after: Order) -> None:
         if after.status not in FINAL:
             return
-        self._telemetry.add(
-            c.ORDERS,
-            exchange=after.exchange,
-            symbol=after.symbol,
-            side=UNKNOWN if after.side is None else after.side.value,
-            order_type=after.order_type.value,
-            status=after.status.value,
-        )
+        side = UNKNOWN if after.side is None else after.side.value
+        self._orders[after.exchange, after.symbol, side, after.order_type.value, after.status.value].add()
         unsent = before.status is _S.RECEIVED
         if after.status is _S.DENIED:
             self._telemetry.add(c.DENIALS, source=after.source, reason=after.reason or "invalid_field")
@@ -103,18 +103,18 @@ class OrderMeasures:
         usd = self._usd(amount, quote if fill.fee_currency == base else fill.fee_currency)
         if usd is None or usd == 0:
             return
-        instrument = c.FEES_USD if usd > 0 else c.REBATES_USD
-        self._telemetry.add(instrument, abs(usd), exchange=order.exchange)
+        paid = self._fees if usd > 0 else self._rebates
+        paid[order.exchange].add(abs(usd))
 
     def _measure_fill(self, live: LiveOrder, order: Order) -> None:
         seconds = (self._clock.monotonic_ns() - live.received_monotonic_ns) / 1e9
-        self._telemetry.record(c.FILL_LATENCY, seconds, exchange=order.exchange, order_type=order.order_type.value)
+        self._fill_latency[order.exchange, order.order_type.value].record(seconds)
         if order.average_price is None or not order.arrival_price or order.side is None:
             return
         bps = (order.average_price - order.arrival_price) / order.arrival_price * 10_000
         adverse = bps if order.side is Side.BUY else -bps
-        instrument = c.SLIPPAGE_ADVERSE_BPS if adverse >= 0 else c.SLIPPAGE_FAVOURABLE_BPS
-        self._telemetry.record(instrument, abs(adverse), exchange=order.exchange, side=order.side.value)
+        slippage = self._adverse if adverse >= 0 else self._favourable
+        slippage[order.exchange, order.side.value].record(abs(adverse))
 
     def _usd(self, amount: Decimal, currency: str) -> Decimal | None:
         if currency in USD:

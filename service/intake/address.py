@@ -75,15 +75,16 @@ class CheckAddress:
     span = c.SPAN_WEBHOOK_ADDRESS
 
     def __init__(self, telemetry: Telemetry) -> None:
-        self._telemetry = telemetry
+        self._checks = telemetry.counters(c.IP_WHITELIST_CHECKS, "client_ip", "allowed")
+        self._rejections = telemetry.counters(c.IP_WHITELIST_REJECTIONS, "client_ip")
 
     async def __call__(self, intake: Intake) -> None:
         if intake.source is None or not intake.source.networks:
             return
         allowed = _within(intake.client, intake.source.networks)
-        self._telemetry.add(c.IP_WHITELIST_CHECKS, client_ip=intake.client, allowed="true" if allowed else "false")
+        self._checks[intake.client, "true" if allowed else "false"].add()
         if not allowed:
-            self._telemetry.add(c.IP_WHITELIST_REJECTIONS, client_ip=intake.client)
+            self._rejections[intake.client].add()
             raise Refusal(DenialReason.ADDRESS, "this address may not send alerts to this source")
 
 
@@ -98,15 +99,16 @@ class LimitFailures:
     def __init__(self, buckets: KeyedBuckets, sources: Iterable[Source], telemetry: Telemetry, clock: Clock) -> None:
         self._buckets = buckets
         self._senders = tuple(network for source in sources for network in source.networks)
-        self._telemetry = telemetry
+        self._requests = telemetry.counters(c.RATE_LIMIT_REQUESTS, "client_ip", "allowed")
+        self._rejections = telemetry.counters(c.RATE_LIMIT_REJECTIONS, "client_ip")
         self._clock = clock
 
     async def __call__(self, intake: Intake) -> None:
         sender = _within(intake.client, self._senders)
         allowed = sender or self._buckets.available(_key(intake.client), self._now())
-        self._telemetry.add(c.RATE_LIMIT_REQUESTS, client_ip=intake.client, allowed="true" if allowed else "false")
+        self._requests[intake.client, "true" if allowed else "false"].add()
         if not allowed:
-            self._telemetry.add(c.RATE_LIMIT_REJECTIONS, client_ip=intake.client)
+            self._rejections[intake.client].add()
             raise Refusal(
                 DenialReason.RATE_LIMITED,
                 "too many failed requests from this address; wait a minute",

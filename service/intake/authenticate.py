@@ -28,18 +28,13 @@ class Authenticate:
     span = c.SPAN_WEBHOOK_AUTHENTICATE
 
     def __init__(self, telemetry: Telemetry, clock: Clock) -> None:
-        self._telemetry = telemetry
+        self._attempts = telemetry.counters(c.AUDIT_EVENTS, "client_ip", "result", event_type="authentication")
         self._clock = clock
 
     async def __call__(self, intake: Intake) -> None:
         token = intake.document.pop("token", None)
         proven = self._proves(intake, token)
-        self._telemetry.add(
-            c.AUDIT_EVENTS,
-            event_type="authentication",
-            client_ip=intake.client,
-            result="success" if proven else "failure",
-        )
+        self._attempts[intake.client, "success" if proven else "failure"].add()
         if not proven:
             raise Refusal(DenialReason.SIGNATURE, "this request is not authenticated")
         intake.authenticated = True

@@ -28,6 +28,10 @@ class Pipeline:
         self._last = last
         self._limit = limit
         self._telemetry = telemetry
+        self._requests = telemetry.counters(c.WEBHOOK_REQUESTS, "source", "symbol", "side")
+        self._processing = telemetry.histograms(c.WEBHOOK_PROCESSING_DURATION, "source", "status")
+        self._acks = telemetry.counters(c.ALERT_ACKS, "source", "on_time")
+        self._ack_duration = telemetry.histograms(c.ACK_DURATION, "source")
         self._clock = clock
 
     async def run(self, intake: Intake) -> Refusal | None:
@@ -74,26 +78,26 @@ class Pipeline:
         """A request that ended in a defect of ours: neither answered nor refused, but not lost from the counts."""
         source = intake.source_label
         seconds = (self._clock.monotonic_ns() - intake.received_monotonic_ns) / 1e9
-        self._telemetry.add(c.WEBHOOK_REQUESTS, source=source, symbol=_symbol(intake), side=_side(intake))
-        self._telemetry.record(c.WEBHOOK_PROCESSING_DURATION, seconds, source=source, status="error")
+        self._requests[source, _symbol(intake), _side(intake)].add()
+        self._processing[source, "error"].record(seconds)
         if intake.authenticated:
-            self._telemetry.add(c.ALERT_ACKS, source=source, on_time="false")
+            self._acks[source, "false"].add()
 
     def _count(self, intake: Intake, refusal: Refusal | None) -> None:
         source = intake.source_label
         seconds = (self._clock.monotonic_ns() - intake.received_monotonic_ns) / 1e9
-        self._telemetry.add(c.WEBHOOK_REQUESTS, source=source, symbol=_symbol(intake), side=_side(intake))
-        self._telemetry.record(c.WEBHOOK_PROCESSING_DURATION, seconds, source=source, status=_status(intake, refusal))
+        self._requests[source, _symbol(intake), _side(intake)].add()
+        self._processing[source, _status(intake, refusal)].record(seconds)
         if refusal is not None:
             self._count_refusal(intake, refusal)
         elif intake.replay is not None:
             self._telemetry.add(c.DUPLICATE_ALERTS, source=source)
         if refusal is None:
-            self._telemetry.record(c.ACK_DURATION, seconds, source=source)
+            self._ack_duration[source].record(seconds)
         # An acknowledgement is owed for each authenticated alert that is not refused for what it says.
         if intake.authenticated and (refusal is None or refusal.status >= SERVER_ERROR):
             on_time = refusal is None and seconds * 1e9 <= ACK_ON_TIME_NS
-            self._telemetry.add(c.ALERT_ACKS, source=source, on_time="true" if on_time else "false")
+            self._acks[source, "true" if on_time else "false"].add()
 
     def _count_refusal(self, intake: Intake, refusal: Refusal) -> None:
         source, reason = intake.source_label, refusal.reason

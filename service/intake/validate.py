@@ -16,6 +16,7 @@ class Validate:
 
     def __init__(self, telemetry: Telemetry) -> None:
         self._telemetry = telemetry
+        self._normalized = telemetry.counters(c.NORMALIZATION_OPERATIONS, "operation_type")
 
     async def __call__(self, intake: Intake) -> None:
         try:
@@ -30,4 +31,4 @@ class Validate:
         for field in parsed.nan_replaced:
             self._telemetry.add(c.NAN_REPLACEMENTS, field=field)
         for operation in parsed.operations:
-            self._telemetry.add(c.NORMALIZATION_OPERATIONS, operation_type=operation)
+            self._normalized[operation].add()

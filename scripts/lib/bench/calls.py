@@ -6,13 +6,17 @@ import secrets
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
+from telemetry import conventions
+from telemetry.conventions import Histogram, Instrument
 from telemetry.facade import LogEntry, Repeated, Telemetry
 
 What = Literal[
     "add",
     "record",
+    "bound add",
+    "bound record",
     "gauge",
     "set",
     "span",
@@ -36,10 +40,19 @@ _Own = frozenset[tuple[type, Any]]
 """Values, with their types, for 5 and Decimal(5) are equal."""
 
 
+class Binding(NamedTuple):
+    """Series that the service bound once: those with these labels, by the values of the `varying` ones."""
+
+    instrument: Instrument
+    varying: tuple[str, ...]
+    labels: Mapping[str, str]
+
+
 class Call(NamedTuple):
     """One call. `span` is the number of the span that it begins or is made on, from 0 in its order; -1: on none.
 
-    `parent` is the number of a span named as parent, -1 where none was.
+    Of a record in series that were bound it is the number of the binding, and the values of the labels that vary come
+    first. `parent` is the number of a span named as parent, -1 where none was.
     """
 
     what: What
@@ -58,15 +71,31 @@ def count(order: Order) -> Counter[str]:
     return Counter(call.what for call in order)
 
 
-def replay(telemetry: Telemetry, order: Order) -> None:
+Bound = Sequence[Any]
+"""What an engine made of the bindings, in their order."""
+
+
+def bind(telemetry: Telemetry, bindings: Sequence[Binding]) -> Bound:
+    """Bind what the service binds when it starts."""
+    return [
+        telemetry.histograms(instrument, *varying, **labels)
+        if isinstance(instrument, Histogram)
+        else telemetry.counters(cast("conventions.Counter", instrument), *varying, **labels)
+        for instrument, varying, labels in bindings
+    ]
+
+
+def replay(telemetry: Telemetry, order: Order, bound: Bound = ()) -> None:
     """Make the same calls as the service made them; the spans' ids are the engine's own."""
     blocks: dict[int, Any] = {}
     spans: dict[int, Any] = {}
     for what, number, arguments, names, parent in order:
-        if what == "add":
-            telemetry.add(*arguments, **names)
-        elif what == "record":
-            telemetry.record(*arguments, **names)
+        if what == "bound record":
+            values, value = arguments
+            bound[number][values].record(value)
+        elif what == "bound add":
+            values, value = arguments
+            bound[number][values].add(value)
         elif what == "set":
             spans[number].set(*arguments)
         elif what == "span":
@@ -95,6 +124,8 @@ def _replay_rare(telemetry: Telemetry, call: Call, blocks: dict[int, Any], spans
         telemetry.log(*arguments)
     elif what == "gauge":
         telemetry.set(*arguments, **names)
+    elif what in {"add", "record"}:
+        getattr(telemetry, what)(*arguments, **names)
     else:
         getattr(spans[number], what)(*arguments)
 

@@ -18,11 +18,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from scripts.lib.bench.processes import BenchError
 from scripts.lib.bench.recorder import Preset
 from telemetry.config import TelemetryConfig
+from telemetry.conventions import Counter, Histogram, UpDownCounter
 from telemetry.facade import Attributes, SpanContext, Telemetry
 from telemetry.lean import LeanTelemetry
 from telemetry.lean.batching import Sends
 from telemetry.lean.sender import poster
-from telemetry.off import OffTelemetry
+from telemetry.off import OffSeries, OffTelemetry
 from telemetry.sdk import SdkTelemetry
 from telemetry.series import Drops
 
@@ -91,6 +92,13 @@ class _NoSpan:
 _NO_SPAN: Any = _NoSpan()
 
 
+class _NoSeries(dict[Any, OffSeries]):
+    """Series of which nothing is kept, found as fast as a dictionary finds."""
+
+    def __missing__(self, values: str | tuple[str, ...]) -> OffSeries:
+        return self.setdefault(values, OffSeries())
+
+
 class Nothing(OffTelemetry):
     """See the facade: less than the engine that is off, not even ids. Calls of it cost what calls cost."""
 
@@ -109,6 +117,14 @@ class Nothing(OffTelemetry):
     ) -> Any:
         del name, attributes, parent, links, client
         return _NO_SPAN
+
+    def counters(self, instrument: Counter | UpDownCounter, *varying: str, **labels: str) -> _NoSeries:
+        del instrument, varying, labels
+        return _NoSeries()
+
+    def histograms(self, instrument: Histogram, *varying: str, **labels: str) -> _NoSeries:
+        del instrument, varying, labels
+        return _NoSeries()
 
     def current(self) -> SpanContext | None:
         return None

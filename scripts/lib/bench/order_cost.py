@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from scripts.lib.bench.calls import Order, replay
+from scripts.lib.bench.calls import Order, bind, replay
 from scripts.lib.bench.engines import CLOSE_WITHIN_S, Measurable, Nothing, empty, engine
 from scripts.lib.bench.processes import BenchError
 from scripts.lib.bench.recording import Recording
@@ -38,13 +38,14 @@ def order_cost(name: Measurable, recording: Recording, orders: int, *, receiver:
     """
     warm, measured = recording.orders.fresh(_WARM), recording.orders.fresh(orders)
     with engine(name, recording.config, recording.presets, receiver=receiver) as (telemetry, sink):
+        bound = bind(telemetry, recording.bindings)
         for order in warm:
-            replay(telemetry, order)
+            replay(telemetry, order, bound)
         empty(telemetry)
         with undisturbed():
             begun = time.process_time()
             for order in measured:
-                replay(telemetry, order)
+                replay(telemetry, order, bound)
             # Exports what still waits.
             telemetry.close(CLOSE_WITHIN_S)
             spent = time.process_time() - begun
@@ -57,12 +58,13 @@ def order_cost(name: Measurable, recording: Recording, orders: int, *, receiver:
 def calls_cost(recording: Recording, *, orders: int, rounds: int) -> float:
     """CPU microseconds that the calls of an order take where nothing is behind them: no part of any engine."""
     nothing, costs = Nothing(recording.config), []
+    bound = bind(nothing, recording.bindings)
     measured = recording.orders.fresh(orders)
     for _ in range(rounds):
         with undisturbed():
             begun = time.process_time()
             for order in measured:
-                replay(nothing, order)
+                replay(nothing, order, bound)
             costs.append((time.process_time() - begun) / orders * 1e6)
     return min(costs)
 

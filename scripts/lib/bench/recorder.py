@@ -10,9 +10,9 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
 
-from scripts.lib.bench.calls import Call, Order, What
+from scripts.lib.bench.calls import Binding, Call, Order, What
 from telemetry.config import TelemetryConfig
-from telemetry.conventions import Counter, Gauge, Histogram, UpDownCounter
+from telemetry.conventions import Counter, Gauge, Histogram, Instrument, UpDownCounter
 from telemetry.facade import Attributes, Labels, LogEntry, Repeated, SpanContext
 from telemetry.off import OffSpan, OffTelemetry
 
@@ -76,12 +76,31 @@ class RecordedSpan:
         self._recorder.note(Call(what, self._begin.span, arguments))
 
 
+class RecordedSeries:
+    """Series of one binding, and each of them once its values are known; records are noted."""
+
+    def __init__(self, recorder: Recorder, binding: int, values: str | tuple[str, ...] = ()) -> None:
+        self._recorder = recorder
+        self._binding = binding
+        self._values = values
+
+    def __getitem__(self, values: str | tuple[str, ...]) -> RecordedSeries:
+        return RecordedSeries(self._recorder, self._binding, values)
+
+    def add(self, value: Decimal | float = 1) -> None:
+        self._recorder.note(Call("bound add", self._binding, (self._values, value)))
+
+    def record(self, value: Decimal | float) -> None:
+        self._recorder.note(Call("bound record", self._binding, (self._values, value)))
+
+
 class Recorder(OffTelemetry):
     """See the facade; `begin` before each order."""
 
     def __init__(self, config: TelemetryConfig) -> None:
         super().__init__(config)
         self.presets: list[Preset] = []
+        self.bindings: list[Binding] = []
         self._loop_thread = threading.get_ident()
         self._orders: list[_Notes] = []
         self._now = _Notes()
@@ -150,6 +169,22 @@ class Recorder(OffTelemetry):
 
     def record(self, instrument: Histogram, value: Decimal | float, **labels: str) -> None:
         self.note(Call("record", -1, (instrument, value), labels))
+
+    def counter(self, instrument: Counter | UpDownCounter, **labels: str) -> RecordedSeries:
+        return self._bind(instrument, (), labels)
+
+    def counters(self, instrument: Counter | UpDownCounter, *varying: str, **labels: str) -> RecordedSeries:
+        return self._bind(instrument, varying, labels)
+
+    def histogram(self, instrument: Histogram, **labels: str) -> RecordedSeries:
+        return self._bind(instrument, (), labels)
+
+    def histograms(self, instrument: Histogram, *varying: str, **labels: str) -> RecordedSeries:
+        return self._bind(instrument, varying, labels)
+
+    def _bind(self, instrument: Instrument, varying: tuple[str, ...], labels: Mapping[str, str]) -> RecordedSeries:
+        self.bindings.append(Binding(instrument, varying, labels))
+        return RecordedSeries(self, len(self.bindings) - 1)
 
     def set(self, instrument: Gauge, value: Decimal | float, **labels: str) -> None:
         self.note(Call("gauge", -1, (instrument, value), labels))

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import httpx
 
 from scripts.lib.bench import lanes
-from scripts.lib.bench.calls import Recorded
+from scripts.lib.bench.calls import Binding, Recorded
 from scripts.lib.bench.processes import BenchError
 from scripts.lib.bench.recorder import Preset, Recorder
 from service.app import Service, telemetry_config
@@ -34,11 +34,12 @@ _WARM = 4
 
 
 class Recording(NamedTuple):
-    """`config` and `presets` are what an engine is told at the service's start."""
+    """`config`, `presets` and `bindings` are what an engine is told at the service's start."""
 
     orders: Recorded
     config: TelemetryConfig
     presets: Sequence[Preset]
+    bindings: Sequence[Binding]
 
 
 def record(count: int = lanes.LEAST_LANES) -> Recording:
@@ -68,7 +69,7 @@ async def _record(folder: Path, count: int) -> Recording:
                     await _fill(service, client, secret, traded[number % len(traded)])
         finally:
             await service.stop()
-    return Recording(Recorded(recorder.orders()), config, recorder.presets)
+    return Recording(Recorded(recorder.orders()), config, recorder.presets, recorder.bindings)
 
 
 async def _fill(service: Service, client: httpx.AsyncClient, secret: bytes, lane: lanes.Lane) -> None:

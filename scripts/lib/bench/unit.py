@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scripts.lib.bench.api_costs import api_costs
-from scripts.lib.bench.calls import replay
+from scripts.lib.bench.calls import bind, replay
 from scripts.lib.bench.collector import receiving
 from scripts.lib.bench.engines import CLOSE_WITHIN_S, Measurable, empty, engine
 from scripts.lib.bench.figures import Bar, ratio
@@ -90,7 +90,9 @@ def _costs(recording: Recording, asked: Asked) -> Iterator[tuple[str, dict[str, 
         Row("span with 7 attributes: start, set, end", _spans),
         Row("span with 7 attributes: encoded and exported too", _spans, ("traces",)),
         Row("counter, 5 labels, our facade", _adds),
+        Row("counter, 5 labels, bound", _bound_adds),
         Row("histogram, 3 labels, in a span, our facade", _records),
+        Row("histogram, 3 labels, in a span, bound", _bound_records),
         Row("log line in a span: encoded and exported", _logs_like(recording.orders.log), ("traces", "logs")),
     )
     for row in rows:
@@ -117,8 +119,9 @@ def _cost(name: Measurable, recording: Recording, row: Row) -> float:
 
 def _collection(name: Measurable, recording: Recording) -> float:
     with engine(name, recording.config, recording.presets, exported=("metrics",)) as (telemetry, _):
+        bound = bind(telemetry, recording.bindings)
         for order in recording.orders.fresh(64):
-            replay(telemetry, order)
+            replay(telemetry, order, bound)
         begun = time.process_time()
         telemetry.close(CLOSE_WITHIN_S)
         return (time.process_time() - begun) * 1e6
@@ -151,6 +154,21 @@ def _records(telemetry: Telemetry, ids: Sequence[str]) -> None:
     with telemetry.span(c.SPAN_ORDER_EXECUTE):
         for number, _ in enumerate(ids):
             telemetry.record(c.ORDER_SIZE_USD, number * 10.0, **labels)
+
+
+def _bound_adds(telemetry: Telemetry, ids: Sequence[str]) -> None:
+    counters = telemetry.counters(c.ORDERS, *_LABELS[c.ORDERS])
+    exchange, symbol, side, order_type, status = _LABELS[c.ORDERS].values()
+    for _ in ids:
+        counters[exchange, symbol, side, order_type, status].add()
+
+
+def _bound_records(telemetry: Telemetry, ids: Sequence[str]) -> None:
+    histograms = telemetry.histograms(c.ORDER_SIZE_USD, *_LABELS[c.ORDER_SIZE_USD])
+    exchange, symbol, side = _LABELS[c.ORDER_SIZE_USD].values()
+    with telemetry.span(c.SPAN_ORDER_EXECUTE):
+        for number, _ in enumerate(ids):
+            histograms[exchange, symbol, side].record(number * 10.0)
 
 
 def _logs_like(entry: LogEntry | None) -> Work:

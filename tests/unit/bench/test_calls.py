@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from scripts.lib.bench.calls import Call, Recorded, replay
+from scripts.lib.bench.calls import Call, Recorded, bind, replay
 from scripts.lib.bench.recorder import Recorder
 from telemetry import conventions as c
 from telemetry.config import TelemetryConfig
@@ -22,11 +22,12 @@ def entry(order_id):
 
 async def one_order(telemetry, order_id):
     """Two tasks: a webhook that begins an execution, as the service does."""
+    durations = telemetry.histograms(c.ORDER_DURATION, "order_type", exchange="paper")
 
     async def execute(parent):
         with telemetry.span("order.execute", {"order.id": order_id}, parent=parent) as span:
             await asyncio.sleep(0)
-            telemetry.record(c.ORDER_DURATION, 0.25, exchange="paper", order_type="market")
+            durations["market"].record(0.25)
             span.event("order.transition", {"from": "RECEIVED", "to": "FILLED"})
             with telemetry.span("journal.append"):
                 telemetry.log(entry(order_id))
@@ -53,23 +54,38 @@ async def recorded(*ids):
         recorder.begin()
         await asyncio.create_task(one_order(recorder, order_id))
     beside.cancel()
-    return recorder.orders()
+    return recorder
 
 
 async def test_what_is_called_for_an_order_is_recorded_and_the_services_housekeeping_is_not():
-    (order,) = await recorded("order-number-1")
+    (order,) = (await recorded("order-number-1")).orders()
 
     kinds = sorted(call.what for call in order)
     assert kinds == sorted(
-        ["request", "keep", "add", "context", "set", "exit", "span", "record", "event", "span", "log", "exit", "exit"]
+        [
+            "request",
+            "keep",
+            "add",
+            "context",
+            "set",
+            "exit",
+            "span",
+            "bound record",
+            "event",
+            "span",
+            "log",
+            "exit",
+            "exit",
+        ]
     )
 
 
 async def test_a_replay_makes_the_same_trace_although_its_tasks_run_one_after_another():
-    (order,) = await recorded("order-number-1")
+    recorder = await recorded("order-number-1")
+    (order,) = recorder.orders()
     telemetry = SdkTelemetry(CONFIG, {})
     try:
-        replay(telemetry, order)
+        replay(telemetry, order, bind(telemetry, recorder.bindings))
         assert telemetry.current() is None
         (trace_id,) = (f"{trace:032x}" for trace in telemetry._store._traces)
         document = json.loads(telemetry.trace(trace_id))
@@ -82,11 +98,11 @@ async def test_a_replay_makes_the_same_trace_although_its_tasks_run_one_after_an
     assert spans["order.execute"]["parentSpanId"] == spans["POST /webhook/{source}"]["spanId"]
     assert spans["journal.append"]["parentSpanId"] == spans["order.execute"]["spanId"]
     assert [event["name"] for event in spans["order.execute"]["events"]] == ["order.transition"]
-    assert "execution_order_duration_seconds_count" in exposition
+    assert 'execution_order_duration_seconds_count{exchange="paper",order_type="market"} 1' in exposition
 
 
 async def test_fresh_orders_share_no_id_with_each_other_and_keep_what_all_orders_have():
-    made = Recorded(await recorded("order-number-1", "order-number-2")).fresh(6)
+    made = Recorded((await recorded("order-number-1", "order-number-2")).orders()).fresh(6)
 
     ids = [call.arguments[0]["order.id"] for order in made for call in order if call.what == "set"]
     assert len(set(ids)) == 6
@@ -113,7 +129,7 @@ def test_numbers_of_one_order_alone_are_renewed_too():
 
 
 async def test_calls_are_counted_of_the_average_order():
-    found = Recorded(await recorded("order-number-1", "order-number-2"))
+    found = Recorded((await recorded("order-number-1", "order-number-2")).orders())
 
     assert found.calls["span"] == 2
     assert found.calls["log"] == 1

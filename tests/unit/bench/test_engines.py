@@ -22,7 +22,7 @@ ORDER = [
     Call("log", -1, (LogEntry(1, 20, "INFO", "order FILLED", {}),)),
     Call("exit", 1, (None, None, None)),
 ]
-RECORDING = Recording(Recorded([ORDER]), CONFIG, [])
+RECORDING = Recording(Recorded([ORDER]), CONFIG, [], [])
 
 
 @pytest.mark.parametrize("name", ["lean", "sdk"])
