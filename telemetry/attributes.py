@@ -9,7 +9,8 @@ from telemetry.redaction import MASK, clean_text, is_secret, redact_text
 
 Plain = str | bool | int | float
 
-_TEXT = 1024
+LONGEST = 1024
+"""Characters of a text."""
 _MESSAGE = 256
 _PLACES = 64
 _INT64 = 1 << 63
@@ -20,13 +21,13 @@ def plain(key: str, value: object) -> Plain:
     if is_secret(key):
         return MASK
     if isinstance(value, str):
-        return clean_text(str(value)[:_TEXT])
+        return clean_text(str(value)[:LONGEST])
     if isinstance(value, Decimal):
         return decimal_text(value)
     if isinstance(value, bool | float):
         return value
     if isinstance(value, int):
-        return int(value) if -_INT64 <= value < _INT64 else f"{value:#x}"[:_TEXT]
+        return int(value) if -_INT64 <= value < _INT64 else f"{value:#x}"[:LONGEST]
     return f"<{type(value).__name__}>"
 
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 import logging
 import sys
 from datetime import UTC, datetime
+from functools import lru_cache
+from itertools import islice
 from threading import local
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 import msgspec
 
 from telemetry import conventions as c
-from telemetry.attributes import error_type, plain
+from telemetry.attributes import LONGEST, error_type, plain
 from telemetry.facade import LogEntry
 from telemetry.redaction import MASK, is_secret, redact, redact_text
 
@@ -30,11 +32,14 @@ QUIET = ("httpx", "httpcore", "uvicorn", "urllib3", "asyncio")
 _NEVER_EXPORTED = ("opentelemetry", "urllib3", "requests", "charset_normalizer")
 _MESSAGE = 4096
 _STACK = 8192
-_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
+_BARE = logging.makeLogRecord({}).__dict__
+_STANDARD = frozenset(_BARE) | {"message", "asctime", "taskName", "color_message"}
+_SCALARS = (bool, int, float)
 
 _KEPT = "_fillpath_redacted"
 
 _formatter = logging.Formatter()
+_encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
 class JsonFormatter(logging.Formatter):
@@ -50,18 +55,30 @@ class JsonFormatter(logging.Formatter):
         context = self._telemetry.current()
         ids = {} if context is None else {"trace_id": context.trace_id, "span_id": context.span_id}
         document: dict[str, object] = {
-            "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "ts": _time(record.created),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": redacted.message,
             **ids,
             **self._service,
         }
-        # What a caller adds never replaces what the record is.
-        document.update((key, value) for key, value in redacted.extra.items() if key not in document)
+        for key, value in redacted.extra.items():
+            # What a caller adds never replaces what the record is.
+            document.setdefault(key, value)
         if record.exc_info and record.exc_info[1] is not None:
             document["error"] = _error(record.exc_info[1], record)
-        return msgspec.json.encode(document, enc_hook=str).decode()
+        return _encode(document).decode()
+
+
+def _time(seconds: float) -> str:
+    """Unix time as ISO 8601 in UTC, to the millisecond."""
+    whole, thousandths = divmod(int(seconds * 1000), 1000)
+    return f"{_second(whole)}.{thousandths:03d}Z"
+
+
+@lru_cache(maxsize=1)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 class _Careful(logging.Handler):
@@ -81,6 +98,13 @@ class JsonHandler(_Careful, logging.StreamHandler[TextIO]):
         super().__init__(stream)
         self._telemetry = telemetry
         self.setFormatter(JsonFormatter(telemetry, service))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self.stream.write(self.format(record) + self.terminator)
+            self.stream.flush()
+        except Exception:  # noqa: BLE001 - a log call never raises into the caller; it is counted
+            self.handleError(record)
 
 
 class OtlpHandler(_Careful):
@@ -145,9 +169,10 @@ def _redacted(record: logging.LogRecord) -> _Redacted:
     found: _Redacted | None = record.__dict__.get(_KEPT)
     if found is None:
         message = redact_text(record.getMessage()[: 4 * _MESSAGE])[:_MESSAGE]
+        # What a bare record has comes first; what callers add comes after it.
         extra = {
-            key: MASK if is_secret(key) else redact(value)
-            for key, value in record.__dict__.items()
+            key: MASK if is_secret(key) else redact_text(value) if type(value) is str else redact(value)
+            for key, value in islice(record.__dict__.items(), len(_BARE), None)
             if key not in _STANDARD and not key.startswith("_")
         }
         found = record.__dict__[_KEPT] = _Redacted(message, extra)
@@ -169,7 +194,10 @@ def _entry(record: logging.LogRecord) -> LogEntry:
     for key, value in extra.items():
         if value is None:
             continue  # OTLP has a null, stores and people read it as the word
-        attributes[key] = plain(key, value) if isinstance(value, str | bool | int | float) else _json(value)
+        if isinstance(value, str):
+            attributes[key] = value[:LONGEST]
+        else:
+            attributes[key] = plain(key, value) if isinstance(value, _SCALARS) else _json(value)
     if record.exc_info and record.exc_info[1] is not None:
         error = _error(record.exc_info[1], record)
         attributes |= {
@@ -181,4 +209,4 @@ def _entry(record: logging.LogRecord) -> LogEntry:
 
 
 def _json(value: object) -> str:
-    return msgspec.json.encode(value, enc_hook=str).decode()[:_MESSAGE]
+    return _encode(value).decode()[:_MESSAGE]

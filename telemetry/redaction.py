@@ -23,10 +23,8 @@ _ASSIGNED = re.compile(
 )
 _USER_INFO = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/\s@]+@", re.IGNORECASE)
 
-_SUSPICIOUS = re.compile(r"[:=]|whsec_|\b(?:Bearer|Basic)\s", re.IGNORECASE)
-"""Without any of these none of the patterns above can match: nearly every text, at a tenth of what they cost."""
-
 _DEPTH = 6
+_NUMBERS = (bool, int, float)
 
 
 @lru_cache(maxsize=1024)
@@ -42,9 +40,12 @@ def clean_text(text: str) -> str:
 
 def redact_text(text: str) -> str:
     """`key=value`, `"key": "value"`, bearer tokens, user info in URLs and known prefixes, masked; always UTF-8."""
+    # Nearly every text has nothing in which the patterns could match, and to see that takes a tenth of their time.
+    if text.isascii() and ":" not in text and "=" not in text:
+        lower = text.lower()
+        if "whsec_" not in lower and "bearer" not in lower and "basic" not in lower:
+            return text
     text = clean_text(text)
-    if _SUSPICIOUS.search(text) is None:
-        return text
     text = _PREFIXED.sub(MASK, text)
     text = _ASSIGNED.sub(rf"\g<key>{MASK}", text)
     return _USER_INFO.sub(rf"\g<scheme>{MASK}@", text)
@@ -52,10 +53,10 @@ def redact_text(text: str) -> str:
 
 def redact(value: object, depth: int = _DEPTH) -> object:
     """A value for a log record: mappings by key, text by pattern; everything else that is no number by its type."""
-    if value is None or isinstance(value, bool | int | float):
-        return value
     if isinstance(value, str):
         return redact_text(value)
+    if value is None or isinstance(value, _NUMBERS):
+        return value
     if depth == 0:
         return "..."
     if isinstance(value, Mapping):

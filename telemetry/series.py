@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from decimal import Decimal
 from itertools import product
-from math import isfinite
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -29,22 +28,25 @@ _TOGETHER = 64
 """So many numbers are added up at once, or fewer where somebody asks for the sum."""
 
 
+_NUMBERS = (int, float, Decimal)
+
+
 def as_number(value: object) -> float | None:
     """A finite float of reasonable size; None for everything else. The only conversion that a value goes through."""
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+    return within(value, -LARGEST)
+
+
+def within(value: object, least: float) -> float | None:
+    """The same of what is no smaller than `least`."""
+    if isinstance(value, bool) or not isinstance(value, _NUMBERS):
         return None
     try:
         number = float(value)
     except (ValueError, OverflowError):
         # A signaling NaN; an integer too large for a float.
         return None
-    return number if isfinite(number) and abs(number) <= LARGEST else None
-
-
-def within(value: object, least: float) -> float | None:
-    """The same of what is no smaller than `least`."""
-    number = as_number(value)
-    return number if number is not None and number >= least else None
+    # What is not a number is on neither side.
+    return number if least <= number <= LARGEST else None
 
 
 class Drops:

@@ -36,8 +36,7 @@ def encode_log(entry: LogEntry, where: tuple[int, int, int] | None) -> bytes:
     """
     time_ns, severity_number, severity_text, message, given = entry
     attributes, dropped = bounded(given, _BOUND)
-    head = _TIMES(_TIME, time_ns, _OBSERVED, time_ns) + _severity(severity_number, severity_text)
-    head += field_bytes(5, any_value(message))
+    head = _TIMES(_TIME, time_ns, _OBSERVED, time_ns) + _said(severity_number, severity_text, message)
     if dropped:
         head += field_varint(7, dropped)
     if where is not None:
@@ -48,6 +47,7 @@ def encode_log(entry: LogEntry, where: tuple[int, int, int] | None) -> bytes:
     return delimited(_ATTRIBUTE.join(clean_pairs.encode(attributes, head)))
 
 
-@lru_cache(maxsize=64)
-def _severity(level: int, text: str) -> bytes:
-    return field_varint(2, severity(level).value) + field_text(3, text)
+@lru_cache(maxsize=256)
+def _said(level: int, text: str, message: str) -> bytes:
+    """Severity and body; what the service says of an order are a few sentences."""
+    return field_varint(2, severity(level).value) + field_text(3, text) + field_bytes(5, any_value(message))

@@ -101,6 +101,36 @@ def test_a_failing_log_call_is_counted_and_prints_nothing(
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize(
+    ("created", "shown"),
+    [
+        (1_700_000_000.123, "2023-11-14T22:13:20.123Z"),
+        (1_700_000_000.9999, "2023-11-14T22:13:20.999Z"),
+        (1_700_000_001.0, "2023-11-14T22:13:21.000Z"),
+        (1_700_000_000.0, "2023-11-14T22:13:20.000Z"),
+    ],
+)
+def test_a_lines_time_is_the_records_to_the_millisecond(telemetry: Telemetry, created: float, shown: str) -> None:
+    stream = io.StringIO()
+
+    JsonHandler(telemetry, {}, stream).handle(logging.makeLogRecord({"msg": "x", "created": created}))
+
+    assert json.loads(stream.getvalue())["ts"] == shown
+
+
+class BrokenStream(io.StringIO):
+    def write(self, _: str) -> int:
+        raise OSError("no space left")
+
+
+def test_a_stream_that_fails_costs_the_line_and_is_counted(
+    telemetry: Telemetry, value: Callable[..., float | None]
+) -> None:
+    JsonHandler(telemetry, {}, BrokenStream()).handle(logging.makeLogRecord({"msg": "x"}))
+
+    assert value("execution_telemetry_dropped_total", signal="logs", reason="internal_error") == 1
+
+
 def test_loggers_that_print_urls_are_quiet(lines: Lines) -> None:
     for name in QUIET:
         logging.getLogger(name).info("GET https://example.org/?token=hunter2")
