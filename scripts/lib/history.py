@@ -150,11 +150,11 @@ def _transitions(order: Order) -> Iterator[rows.Row]:
 
 
 def _hold(connection: sqlite3.Connection, batch: Sequence[Finished]) -> None:
-    held: dict[tuple[str, str, str, str], Decimal] = {}
+    held: dict[tuple[str, str, str, str], tuple[Decimal, int]] = {}
     for order, fill, _ in batch:
         whose = (order.exchange, order.account, order.symbol, order.source)
-        before = held.get(whose)
-        held[whose] = MATH.add(
-            reads.holding(connection, whose) if before is None else before, holdings.change(order, fill)
-        )
-    connection.executemany(SQL.put_holding, ((*whose, str(quantity)) for whose, quantity in held.items()))
+        before = held[whose][0] if whose in held else reads.holding(connection, whose)
+        # Each is later than the one before.
+        held[whose] = MATH.add(before, holdings.change(order, fill)), fill.ts_event_ns
+    sums = ((*whose, str(quantity), newest_ns) for whose, (quantity, newest_ns) in held.items())
+    connection.executemany(SQL.put_holding, sums)

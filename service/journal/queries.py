@@ -42,7 +42,7 @@ class Queries(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     answer: str
     forget_answers: str
     insert_order: str
-    update_order: str
+    update_orders: str
     insert_transition: str
     insert_fill: str
     put_holding: str

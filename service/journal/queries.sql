@@ -89,28 +89,38 @@ INSERT INTO orders (
     ?, ?, ?, ?, ?, ?, ?, ?, ?
 );
 
--- name: update_order
+-- name: update_orders
 UPDATE orders SET
-    status = ?,
-    updated_ns = ?,
-    version = ?,
-    side = ?,
-    reduce_only = ?,
-    quantity = ?,
-    contracts = ?,
-    adjusted_from = ?,
-    filled_qty = ?,
-    average_price = ?,
-    exchange_order_id = ?,
-    reason = ?,
-    detail = ?,
-    attempts = ?,
-    submitted_ns = ?,
-    cancel_requested = ?,
-    outcome_counted = ?,
-    settled = ?,
-    last_span_id = ?
-WHERE id = ? AND version = ? - 1;
+    status = new.status,
+    updated_ns = new.updated_ns,
+    version = new.version,
+    side = new.side,
+    reduce_only = new.reduce_only,
+    quantity = new.quantity,
+    contracts = new.contracts,
+    adjusted_from = new.adjusted_from,
+    filled_qty = new.filled_qty,
+    average_price = new.average_price,
+    exchange_order_id = new.exchange_order_id,
+    reason = new.reason,
+    detail = new.detail,
+    attempts = new.attempts,
+    submitted_ns = new.submitted_ns,
+    cancel_requested = new.cancel_requested,
+    outcome_counted = new.outcome_counted,
+    settled = new.settled,
+    last_span_id = new.last_span_id
+FROM (
+    WITH moved (
+        status, updated_ns, version, side, reduce_only, quantity, contracts, adjusted_from, filled_qty, average_price,
+        exchange_order_id, reason, detail, attempts, submitted_ns, cancel_requested, outcome_counted, settled,
+        last_span_id, id
+    ) AS (
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    )
+    SELECT * FROM moved
+) AS new
+WHERE orders.id = new.id AND orders.version = new.version - 1;
 
 -- name: insert_transition
 INSERT INTO transitions (order_id, version, ts_ns, from_status, to_status, reason, detail, span_id)
@@ -122,7 +132,7 @@ INSERT INTO fills (
 ) VALUES (
     ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
 )
-ON CONFLICT (exchange, account, symbol, id) DO NOTHING;
+ON CONFLICT (id, symbol, account, exchange) DO NOTHING;
 
 -- name: holding
 SELECT quantity FROM holdings WHERE exchange = ? AND account = ? AND symbol = ? AND source = ?;
@@ -136,9 +146,11 @@ WHERE (exchange, account, symbol, source) IN (VALUES (?, ?, ?, ?));
 SELECT symbol, quantity FROM holdings WHERE exchange = :exchange AND account = :account;
 
 -- name: put_holding
-INSERT INTO holdings (exchange, account, symbol, source, quantity)
-VALUES (?, ?, ?, ?, ?)
-ON CONFLICT (exchange, account, symbol, source) DO UPDATE SET quantity = excluded.quantity;
+INSERT INTO holdings (exchange, account, symbol, source, quantity, newest_fill_ns)
+VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (exchange, account, symbol, source) DO UPDATE SET
+    quantity = excluded.quantity,
+    newest_fill_ns = max(newest_fill_ns, excluded.newest_fill_ns);
 
 -- name: insert_anomaly
 INSERT INTO anomalies (order_id, ts_ns, kind, detail) VALUES (:order_id, :ts_ns, :kind, :detail);
@@ -194,7 +206,7 @@ SELECT * FROM transitions WHERE order_id = :order_id ORDER BY version;
 SELECT * FROM fills WHERE order_id = :order_id ORDER BY ts_event_ns, id;
 
 -- name: newest_fill_ns
-SELECT max(ts_event_ns) FROM fills WHERE exchange = :exchange AND account = :account;
+SELECT max(newest_fill_ns) FROM holdings WHERE exchange = :exchange AND account = :account;
 
 -- name: anomalies
 SELECT kind, detail FROM anomalies WHERE order_id = :order_id ORDER BY ts_ns, rowid;

@@ -70,7 +70,7 @@ _INSERTED = attrgetter(
     "arrival_price",
     *_MOVING,
 )
-_UPDATED = attrgetter(*_MOVING, "id", "version")
+_UPDATED = attrgetter(*_MOVING, "id")
 
 
 def inserted(order: Order) -> Row:
@@ -78,7 +78,7 @@ def inserted(order: Order) -> Row:
 
 
 def updated(order: Order) -> Row:
-    """The moving columns, then the id, then the version that the journal holds afterwards."""
+    """The moving columns, then the id."""
     return _plain(_UPDATED(order))
 
 

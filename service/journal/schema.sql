@@ -287,3 +287,134 @@ ALTER TABLE heartbeat ADD COLUMN wall_ns INTEGER;
 
 PRAGMA user_version = 3;
 COMMIT;
+
+-- migration: 4
+-- Orders and fills are made again: a generated column and a primary key cannot be changed.
+PRAGMA foreign_keys = OFF;
+BEGIN IMMEDIATE;
+
+CREATE TABLE orders_4 (
+    -- What never changes after the alert is journaled.
+    id TEXT PRIMARY KEY NOT NULL,
+    client_order_id TEXT NOT NULL,
+    source TEXT NOT NULL,
+    exchange TEXT NOT NULL,
+    account TEXT NOT NULL,
+    symbol TEXT NOT NULL,
+    order_type TEXT NOT NULL,
+    sizing_method TEXT NOT NULL,
+    sizing_value TEXT NOT NULL,
+    sizing_stop TEXT,
+    sizing_atr TEXT,
+    sizing_atr_multiple TEXT,
+    intent TEXT NOT NULL,
+    received_ns INTEGER NOT NULL,
+    trace_id TEXT NOT NULL,
+    span_id TEXT NOT NULL,
+    action TEXT NOT NULL,
+    leg TEXT NOT NULL,
+    parent_id TEXT,
+    reduce_only INTEGER NOT NULL,
+    price TEXT,
+    stop_price TEXT,
+    confidence TEXT,
+    tag TEXT,
+    comment TEXT,
+    alert_ts_ns INTEGER,
+    max_age_ns INTEGER,
+    max_drift_bps TEXT,
+    arrival_price TEXT,
+    -- What transitions move.
+    status TEXT NOT NULL,
+    updated_ns INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    side TEXT,
+    quantity TEXT,
+    contracts TEXT,
+    adjusted_from TEXT,
+    filled_qty TEXT NOT NULL,
+    average_price TEXT,
+    exchange_order_id TEXT,
+    reason TEXT,
+    detail TEXT,
+    attempts INTEGER NOT NULL,
+    submitted_ns INTEGER,
+    cancel_requested INTEGER NOT NULL,
+    outcome_counted INTEGER NOT NULL,
+    settled INTEGER NOT NULL,
+    last_span_id TEXT,
+    -- ABSENT is not among them: its look-ups go on. Not a list after IN: SQLite makes a table of that whenever it asks,
+    -- which is twice an index and change.
+    finished INTEGER GENERATED ALWAYS AS (
+        status = 'FILLED' OR status = 'DENIED' OR status = 'REJECTED' OR status = 'CANCELED' OR status = 'EXPIRED'
+    ) VIRTUAL,
+    -- Something is still expected: an end, or the fills that are missing after it.
+    unsettled INTEGER GENERATED ALWAYS AS (NOT (finished AND settled)) VIRTUAL,
+    UNIQUE (client_order_id, exchange, account)
+) STRICT;
+
+INSERT INTO orders_4 (
+    id, client_order_id, source, exchange, account, symbol, order_type, sizing_method, sizing_value, sizing_stop,
+    sizing_atr, sizing_atr_multiple, intent, received_ns, trace_id, span_id, action, leg, parent_id, reduce_only,
+    price, stop_price, confidence, tag, comment, alert_ts_ns, max_age_ns, max_drift_bps, arrival_price, status,
+    updated_ns, version, side, quantity, contracts, adjusted_from, filled_qty, average_price, exchange_order_id,
+    reason, detail, attempts, submitted_ns, cancel_requested, outcome_counted, settled, last_span_id
+)
+SELECT
+    id, client_order_id, source, exchange, account, symbol, order_type, sizing_method, sizing_value, sizing_stop,
+    sizing_atr, sizing_atr_multiple, intent, received_ns, trace_id, span_id, action, leg, parent_id, reduce_only,
+    price, stop_price, confidence, tag, comment, alert_ts_ns, max_age_ns, max_drift_bps, arrival_price, status,
+    updated_ns, version, side, quantity, contracts, adjusted_from, filled_qty, average_price, exchange_order_id,
+    reason, detail, attempts, submitted_ns, cancel_requested, outcome_counted, settled, last_span_id
+FROM orders;
+
+DROP TABLE orders;
+ALTER TABLE orders_4 RENAME TO orders;
+
+-- As they were.
+CREATE INDEX orders_unsettled ON orders (id) WHERE unsettled;
+CREATE INDEX orders_by_exchange_order_id ON orders (exchange_order_id, id) WHERE exchange_order_id IS NOT NULL;
+CREATE INDEX orders_by_status ON orders (status, id) WHERE finished;
+CREATE INDEX orders_by_account ON orders (account, status, id) WHERE finished;
+CREATE INDEX orders_by_symbol ON orders (symbol, account, status, id) WHERE finished;
+
+-- The account's newest fill, beside what it holds: an index of fills by time took a page of each account in a group.
+ALTER TABLE holdings ADD COLUMN newest_fill_ns INTEGER NOT NULL DEFAULT 0;
+UPDATE holdings SET newest_fill_ns = new.newest_fill_ns
+FROM (
+    SELECT fills.exchange, fills.account, fills.symbol, orders.source, max(fills.ts_event_ns) AS newest_fill_ns
+    FROM fills JOIN orders ON orders.id = fills.order_id
+    GROUP BY fills.exchange, fills.account, fills.symbol, orders.source
+) AS new
+WHERE (holdings.exchange, holdings.account, holdings.symbol, holdings.source)
+    = (new.exchange, new.account, new.symbol, new.source);
+
+CREATE TABLE fills_4 (
+    exchange TEXT NOT NULL,
+    account TEXT NOT NULL,
+    symbol TEXT NOT NULL,
+    id TEXT NOT NULL,
+    order_id TEXT NOT NULL REFERENCES orders (id),
+    client_order_id TEXT NOT NULL,
+    quantity TEXT NOT NULL,
+    price TEXT NOT NULL,
+    fee TEXT NOT NULL,
+    fee_currency TEXT NOT NULL,
+    ts_event_ns INTEGER NOT NULL,
+    -- The id first: exchanges count them upwards, so that the fills of a group lie together.
+    PRIMARY KEY (id, symbol, account, exchange)
+) STRICT, WITHOUT ROWID;
+
+INSERT INTO fills_4 (
+    exchange, account, symbol, id, order_id, client_order_id, quantity, price, fee, fee_currency, ts_event_ns
+)
+SELECT exchange, account, symbol, id, order_id, client_order_id, quantity, price, fee, fee_currency, ts_event_ns
+FROM fills;
+
+DROP TABLE fills;
+ALTER TABLE fills_4 RENAME TO fills;
+CREATE INDEX fills_by_order ON fills (order_id, ts_event_ns);
+
+PRAGMA user_version = 4;
+COMMIT;
+PRAGMA foreign_keys = ON;

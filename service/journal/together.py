@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from itertools import chain
 from typing import Any
 
 from service.core.markets import MATH
-from service.journal import rows
+from service.journal import reads, rows
+from service.journal.protocol import StoredAnswer
 from service.journal.queries import SQL
 from service.journal.writes import AppendOrder, RecordChange
 
@@ -27,47 +28,74 @@ _VALUES = re.compile(r"VALUES (\(\s*\?(?:,\s*\?)*\s*\))")
 Whose = tuple[str, str, str, str]
 """Exchange, account, symbol and source: what a holding belongs to."""
 
+Key = tuple[str, str]
+"""Source and key of an answer."""
+
 
 class NotTogetherError(Exception):
-    """One of the writes did something else than write its rows: a key was taken, a version stale, a fill known."""
+    """One of the writes did something else than write its rows: a version was stale, a fill known."""
 
 
 def write(connection: sqlite3.Connection, operations: Sequence[Any]) -> list[Any]:
-    """The operations' results, in their order; those that are no orders' run one by one after these.
+    """The operations' results, in their order.
+
+    Those that are no orders' run one by one after these, and so do appends whose key another one of them has too.
 
     Raises:
         NotTogetherError: they have to be run one by one, in a transaction begun anew.
         Exception: what one of them raises; the same is to be done.
     """
-    _append(connection, [one for one in operations if type(one) is AppendOrder])
+    first: dict[Key, AppendOrder] = {}
+    for one in operations:
+        if type(one) is AppendOrder:
+            first.setdefault(_key(one), one)
+    taken = _append(connection, list(first.values()))
     _record(connection, [one for one in operations if type(one) is RecordChange])
-    return [None if type(one) in _OF_ORDERS else one(connection) for one in operations]
+    results: list[Any] = []
+    for one in operations:
+        if type(one) is RecordChange:
+            results.append(None)
+        elif type(one) is AppendOrder and first[_key(one)] is one:
+            results.append(taken.get(_key(one)))
+        else:
+            results.append(one(connection))
+    return results
 
 
-_OF_ORDERS = frozenset({AppendOrder, RecordChange})
+def _key(append: AppendOrder) -> Key:
+    return append.answer.source, append.answer.key
 
 
-def _append(connection: sqlite3.Connection, appends: Sequence[AppendOrder]) -> None:
-    _execute(connection, SQL.claim_answer, [rows.answer_row(one.answer) for one in appends])
+def _append(connection: sqlite3.Connection, appends: Sequence[AppendOrder]) -> Mapping[Key, StoredAnswer]:
+    """The stored answers of keys that are taken; of the others all is written. No two have the same key."""
+    taken: dict[Key, StoredAnswer] = {}
+    if _written(connection, SQL.claim_answer, [rows.answer_row(one.answer) for one in appends]) < len(appends):
+        for one in appends:
+            source, key = _key(one)
+            stored = reads.answer(connection, source, key, one.answer.created_ns)
+            if stored is not None and stored.order_id != one.answer.order_id:
+                taken[source, key] = stored
+        appends = [one for one in appends if _key(one) not in taken]
     _execute(connection, SQL.insert_order, [one.order for one in appends])
     _execute(connection, SQL.insert_transition, [one.transition for one in appends])
+    return taken
 
 
 def _record(connection: sqlite3.Connection, records: Sequence[RecordChange]) -> None:
-    if not records:
-        return
-    # An UPDATE that reads its new values from rows like these takes half as long again as one for each.
-    moved = connection.executemany(SQL.update_order, [rows.updated(one.order) for one in records])
-    _expect(len(records), moved.rowcount)
+    _execute(connection, SQL.update_orders, [rows.updated(one.order) for one in records])
     _execute(connection, SQL.insert_transition, [one.transition for one in records if one.transition is not None])
-    fills = [(one.order, row, change) for one in records for row, change in one.fills]
-    _execute(connection, SQL.insert_fill, [row for _, row, _ in fills])
-    changes: dict[Whose, Decimal] = {}
-    for order, _, change in fills:
+    fills = [(one.order, fill) for one in records for fill in one.fills]
+    _execute(connection, SQL.insert_fill, [fill.row for _, fill in fills])
+    moved: dict[Whose, tuple[Decimal, int]] = {}
+    for order, fill in fills:
         whose = order.exchange, order.account, order.symbol, order.source
-        changes[whose] = MATH.add(changes.get(whose, Decimal(0)), change)
-    held = _holdings(connection, list(changes))
-    sums = [(*whose, str(MATH.add(held.get(whose, Decimal(0)), change))) for whose, change in changes.items()]
+        change, newest_ns = moved.get(whose, (Decimal(0), fill.ts_event_ns))
+        moved[whose] = MATH.add(change, fill.change), max(newest_ns, fill.ts_event_ns)
+    held = _holdings(connection, list(moved))
+    sums = [
+        (*whose, str(MATH.add(held.get(whose, Decimal(0)), change)), newest_ns)
+        for whose, (change, newest_ns) in moved.items()
+    ]
     _execute(connection, SQL.put_holding, sums)
 
 
@@ -81,12 +109,13 @@ def _holdings(connection: sqlite3.Connection, whose: Sequence[Whose]) -> dict[Wh
 
 def _execute(connection: sqlite3.Connection, sql: str, of: Sequence[rows.Row]) -> None:
     """Raises NotTogetherError where it did not write every row."""
-    _expect(len(of), sum(connection.execute(one, values).rowcount for one, values in _statements(sql, of)))
+    written = _written(connection, sql, of)
+    if written != len(of):
+        raise NotTogetherError(f"{written} of {len(of)} rows were written")
 
 
-def _expect(rows_given: int, written: int) -> None:
-    if written != rows_given:
-        raise NotTogetherError(f"{written} of {rows_given} rows were written")
+def _written(connection: sqlite3.Connection, sql: str, of: Sequence[rows.Row]) -> int:
+    return sum(connection.execute(one, values).rowcount for one, values in _statements(sql, of))
 
 
 def _statements(sql: str, of: Sequence[rows.Row]) -> Iterator[tuple[str, tuple[object, ...]]]:

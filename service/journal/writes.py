@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import reduce
+from typing import NamedTuple
 
 import msgspec
 
@@ -19,13 +20,18 @@ from service.journal.queries import SQL
 FORGET_CHUNK = 500
 """Expired keys removed in one operation, so that no order waits behind a long clean-up."""
 
-FillWrite = tuple[rows.Row, Decimal]
-"""A fill's row, and what it changes of its source's holding."""
+
+class FillWrite(NamedTuple):
+    """A fill's row, what it changes of its source's holding, and when it happened."""
+
+    row: rows.Row
+    change: Decimal
+    ts_event_ns: int
 
 
 def fill_write(order: Order, fill: Fill) -> FillWrite:
     """Raises JournalConflict where no fill can be such."""
-    return rows.fill_row(order, fill), holdings.change(order, fill)
+    return FillWrite(rows.fill_row(order, fill), holdings.change(order, fill), fill.ts_event_ns)
 
 
 @dataclass(slots=True)
@@ -56,16 +62,16 @@ class RecordChange:
     def __call__(self, connection: sqlite3.Connection) -> None:
         """Raises StaleVersion."""
         order = self.order
-        if not connection.execute(SQL.update_order, rows.updated(order)).rowcount:
+        if not connection.execute(SQL.update_orders, rows.updated(order)).rowcount:
             raise StaleVersion(
                 f"order {order.id}: version {order.version} was to be written, but the journal does not hold the "
                 "version before it: read the order again and apply the change to what is there"
             )
         if self.transition is not None:
             connection.execute(SQL.insert_transition, self.transition)
-        changes = [change for row, change in self.fills if connection.execute(SQL.insert_fill, row).rowcount]
-        if changes:
-            _hold(connection, order, changes)
+        fresh = [fill for fill in self.fills if connection.execute(SQL.insert_fill, fill.row).rowcount]
+        if fresh:
+            _hold(connection, order, fresh)
 
 
 def replace_findings(
@@ -91,7 +97,7 @@ def execute(connection: sqlite3.Connection, *, sql: str, values: Mapping[str, ob
     connection.execute(sql, values)
 
 
-def _hold(connection: sqlite3.Connection, order: Order, changes: Sequence[Decimal]) -> None:
+def _hold(connection: sqlite3.Connection, order: Order, fills: Sequence[FillWrite]) -> None:
     whose = (order.exchange, order.account, order.symbol, order.source)
-    held = reduce(MATH.add, changes, reads.holding(connection, whose))
-    connection.execute(SQL.put_holding, (*whose, str(held)))
+    held = reduce(MATH.add, (fill.change for fill in fills), reads.holding(connection, whose))
+    connection.execute(SQL.put_holding, (*whose, str(held), max(fill.ts_event_ns for fill in fills)))

@@ -67,6 +67,43 @@ async def test_the_same_key_fifty_times_at_once_is_one_order_and_49_duplicates(j
     assert await journal.unfinished() == [winner]
 
 
+async def test_a_key_that_is_taken_costs_its_group_nothing(journal, monkeypatch):
+    def apart(*_):
+        raise AssertionError("the group ran one by one")
+
+    monkeypatch.setattr("service.journal.writer._run_apart", apart)
+    known = await journaled(journal)
+    again, twice, first, second = an_order(), an_order(), an_order(), an_order()
+    after, step = moved(known, OrderStatus.SUBMITTED)
+    async with busy_writer(journal):
+        group = asyncio.gather(
+            journal.append(again, its_answer(again, key=known.id)),
+            journal.append(first, its_answer(first, key="k")),
+            journal.record(after, step),
+            journal.append(twice, its_answer(twice, key="k")),
+            journal.append(second, its_answer(second)),
+        )
+        await queued(journal, 5)
+    taken, appended, _, taken_in_the_group, last = await group
+    assert [taken.stored, taken_in_the_group.stored] == [its_answer(known), its_answer(first, key="k")]
+    assert isinstance(appended, Appended)
+    assert isinstance(last, Appended)
+    assert await journal.unfinished() == [after, first, second]
+
+
+async def test_a_key_that_expires_before_its_next_use_in_a_group_makes_two_orders(journal):
+    old, fresh, late = an_order(), an_order(), an_order()
+    async with busy_writer(journal):
+        group = asyncio.gather(
+            journal.append(old, its_answer(old, key="k", created_ns=1_000, expires_ns=2_000)),
+            journal.append(fresh, its_answer(fresh, key="k", created_ns=2_000, expires_ns=3_000)),
+            journal.append(late, its_answer(late, key="k", created_ns=2_500, expires_ns=3_500)),
+        )
+        await queued(journal, 3)
+    assert [type(result) for result in await group] == [Appended, Appended, Duplicate]
+    assert await journal.unfinished() == [old, fresh]
+
+
 async def test_one_that_fails_does_not_undo_its_group(journal):
     known = await journaled(journal)
     stale, transition = moved(known, OrderStatus.SUBMITTED)
