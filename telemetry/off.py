@@ -28,22 +28,29 @@ if TYPE_CHECKING:
         SpanContext,
     )
 
-_current: ContextVar[SpanContext | None] = ContextVar("fillpath_off_span", default=None)
+_current: ContextVar[OffSpan | None] = ContextVar("fillpath_off_span", default=None)
 
 _NOTE = b"# Telemetry is switched off: nothing is counted here.\n"
 
 
 class OffSpan:
-    """A span that is only its ids, and its own context manager."""
+    """A span that is only its ids, and its own context manager; its own id is made when somebody asks for it."""
 
-    __slots__ = ("_token", "context")
+    __slots__ = ("_context", "_token", "trace_id")
 
-    def __init__(self, context: SpanContext) -> None:
-        self.context = context
-        self._token: Token[SpanContext | None] | None = None
+    def __init__(self, trace_id: str) -> None:
+        self.trace_id = trace_id
+        self._context: SpanContext | None = None
+        self._token: Token[OffSpan | None] | None = None
+
+    @property
+    def context(self) -> SpanContext:
+        if self._context is None:
+            self._context = w3c.new_context(self.trace_id)
+        return self._context
 
     def __enter__(self) -> Self:
-        self._token = _current.set(self.context)
+        self._token = _current.set(self)
         return self
 
     def __exit__(
@@ -86,6 +93,10 @@ class OffSeries:
 _OFF_SERIES = OffSeries()
 
 
+def _new_trace() -> str:
+    return f"{w3c.new_trace_id():032x}"
+
+
 def _as_it_is(span: SpanData) -> SpanData:
     return span
 
@@ -100,7 +111,7 @@ class OffTelemetry:
     def request(self, name: str, attributes: Attributes, *, traceparent: str | None, trust: bool) -> OffSpan:
         del name, attributes
         caller = w3c.parse_traceparent(traceparent) if trust else None
-        return OffSpan(w3c.new_context(caller.trace_id if caller else None))
+        return OffSpan(caller.trace_id if caller else _new_trace())
 
     def span(
         self,
@@ -113,7 +124,7 @@ class OffTelemetry:
     ) -> OffSpan:
         del name, attributes, links, client
         above = parent or _current.get()
-        return OffSpan(w3c.new_context(above.trace_id if above else None))
+        return OffSpan(above.trace_id if above else _new_trace())
 
     def step(
         self, name: str, began_ns: int, attributes: Attributes | None = None, *, error: BaseException | None = None
@@ -121,7 +132,8 @@ class OffTelemetry:
         """Nothing."""
 
     def current(self) -> SpanContext | None:
-        return _current.get()
+        around = _current.get()
+        return None if around is None else around.context
 
     def add(self, instrument: Counter | UpDownCounter, value: Decimal | float = 1, **labels: str) -> None:
         """Nothing."""
