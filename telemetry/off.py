@@ -38,6 +38,8 @@ class OffSpan:
 
     __slots__ = ("_context", "_token", "trace_id")
 
+    recording = False
+
     def __init__(self, trace_id: str) -> None:
         self.trace_id = trace_id
         self._context: SpanContext | None = None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from decimal import Decimal
+
 import msgspec
 
 from service.core.orders import FINAL, Order, OrderStatus, is_allowed
@@ -12,36 +15,39 @@ _OPEN = frozenset({OrderStatus.ACCEPTED, OrderStatus.TRIGGERED, OrderStatus.PART
 
 
 class Effect(msgspec.Struct, frozen=True, kw_only=True):
-    """`order` with the report's figures (status and version untouched), and the step to take, if any.
+    """The order's figures that the report changes, by their fields, and the step to take, if any.
 
     `impossible` is set where the report's status fits no transition: a fact to store and alarm. The figures are
     facts either way.
     """
 
-    order: Order
+    figures: Mapping[str, Decimal | str | None]
     to_status: OrderStatus | None
-    changed: bool
     impossible: bool
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.figures) or self.to_status is not None
 
 
 def effect_of(order: Order, report: OrderReport) -> Effect:
     """Compare and decide; the caller journals. The report must be newer than `order`."""
-    filled = max(order.filled_qty, report.filled_qty)
-    average = report.average_price if report.filled_qty >= order.filled_qty else order.average_price
-    updated = msgspec.structs.replace(
-        order,
-        filled_qty=filled,
-        average_price=average or order.average_price,
-        exchange_order_id=report.exchange_order_id or order.exchange_order_id,
-    )
     to_status = _step(order, report)
     impossible = to_status is not None and not is_allowed(order.status, to_status)
-    return Effect(
-        order=updated,
-        to_status=None if impossible else to_status,
-        changed=updated != order or (to_status is not None and not impossible),
-        impossible=impossible,
-    )
+    return Effect(figures=_figures(order, report), to_status=None if impossible else to_status, impossible=impossible)
+
+
+def _figures(order: Order, report: OrderReport) -> dict[str, Decimal | str | None]:
+    """What was filled never shrinks, and what a report does not tell is not forgotten."""
+    figures: dict[str, Decimal | str | None] = {}
+    if report.filled_qty > order.filled_qty:
+        figures["filled_qty"] = report.filled_qty
+    tells_average = report.average_price and report.filled_qty >= order.filled_qty
+    if tells_average and report.average_price != order.average_price:
+        figures["average_price"] = report.average_price
+    if report.exchange_order_id and report.exchange_order_id != order.exchange_order_id:
+        figures["exchange_order_id"] = report.exchange_order_id
+    return figures
 
 
 def _step(order: Order, report: OrderReport) -> OrderStatus | None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
-from service.core.orders import Order, OrderStatus
+from service.core.orders import OrderStatus
 
 ENDED = frozenset({OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.EXPIRED})
 """Ended at the exchange, maybe with fills."""
@@ -14,19 +12,19 @@ _NEVER_EXECUTED = frozenset({OrderStatus.DENIED, OrderStatus.REJECTED})
 _GIVE_UP_NS = 600 * 1_000_000_000
 
 
-def is_settled(order: Order, *, fills_qty: Decimal, ended_ns: int, now_ns: int, settling_ns: int) -> bool:
-    """Whether `order` needs no further look at the exchange.
+def is_settled(
+    status: OrderStatus, *, sent: bool, lacks_fills: bool, ended_ns: int, now_ns: int, settling_ns: int
+) -> bool:
+    """Whether an order of this status needs no further look at the exchange.
 
-    `fills_qty` is the sum of the known fills (base units), `ended_ns` when the order got its state, `settling_ns` how
-    long after an end the exchange may still show fills of it. A FILLED order is settled with its last fill; fills
-    that an exchange does not tell within ten minutes are given up.
+    `lacks_fills`: more was filled than the known fills tell. `ended_ns` is when the order got its state,
+    `settling_ns` how long after an end the exchange may still show fills of it. A FILLED order is settled with its
+    last fill; fills that an exchange does not tell within ten minutes are given up.
     """
-    if order.status in _NEVER_EXECUTED or (order.status in ENDED and order.submitted_ns is None):
+    if status not in ENDED:
+        return status in _NEVER_EXECUTED
+    if not sent or settling_ns == 0:
         return True
-    if order.status not in ENDED:
-        return False
-    if settling_ns == 0:
-        return True
-    if fills_qty < order.filled_qty:
+    if lacks_fills:
         return now_ns - ended_ns >= _GIVE_UP_NS
-    return order.status is OrderStatus.FILLED or now_ns - ended_ns >= settling_ns
+    return status is OrderStatus.FILLED or now_ns - ended_ns >= settling_ns

@@ -49,7 +49,7 @@ class Cancels:
     async def _cancel(self, live: LiveOrder) -> None:
         order = live.order
         parent = attributes.trace_of(order)
-        with self._telemetry.span(c.SPAN_ORDER_EXECUTE, attributes.identity(order), parent=parent) as span:
+        with self._telemetry.span(c.SPAN_ORDER_EXECUTE, live.identity, parent=parent) as span:
             meant = [
                 other for other in self._register.of_symbol(order.account, order.symbol) if _is_meant(order, other)
             ]

@@ -19,7 +19,6 @@ from service.core.markets import Market, MarketType, Quote
 from service.core.orders import Intent, Order, OrderStatus, SizingMethod
 from service.core.refusals import DenialReason, ExpiryReason
 from service.exchanges.protocol import ExchangeUnavailable
-from service.execution import attributes
 from service.execution.calls import ExchangeCalls
 from service.execution.funds import AccountFunds, Snapshot
 from service.execution.halts import Halts
@@ -108,7 +107,7 @@ class SendChecks:
 
     async def verdict(self, live: LiveOrder, calls: ExchangeCalls) -> Verdict:
         """All checks that have to be right at the moment of sending; reserves what the order will take."""
-        with self._telemetry.span(c.SPAN_ORDER_SIZE, attributes.identity(live.order)) as span:
+        with self._telemetry.span(c.SPAN_ORDER_SIZE, live.identity) as span:
             verdict = await self._check(live, calls)
             if isinstance(verdict, Denied | Expired):
                 span.set({c.ATTR_DENIAL_REASON: verdict.reason.value})
@@ -151,7 +150,7 @@ class SendChecks:
 
     async def _size_once(self, live: LiveOrder, calls: ExchangeCalls) -> Verdict | _NotYet:
         order = live.order
-        identity = attributes.identity(order)
+        identity = live.identity
         funds = self._funds[order.account]
         market = calls.exchange.markets.get(order.symbol)
         if market is None:

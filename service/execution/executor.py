@@ -104,13 +104,13 @@ class Executor:
 
     async def _attempt_measured(self, live: LiveOrder) -> float:
         order = live.order
-        identity = attributes.identity(order)
         started = self._clock.monotonic_ns()
-        with self._telemetry.span(c.SPAN_ORDER_EXECUTE, identity, parent=attributes.trace_of(order)) as span:
+        with self._telemetry.span(c.SPAN_ORDER_EXECUTE, live.identity, parent=attributes.trace_of(order)) as span:
             retry_after = await self._attempt(live, span)
             if live.order.side is not order.side:
-                span.set(attributes.identity(live.order))  # only the position told which
-            span.set(attributes.outcome(live.order))
+                span.set(live.identity)  # only the position told which
+            if span.recording:
+                span.set(attributes.outcome(live.order))
             if live.order.reason is not None and live.order.status in {_S.DENIED, _S.EXPIRED}:
                 span.set({c.ATTR_DENIAL_REASON: live.order.reason})
             if live.order.status is not _S.RECEIVED:
@@ -126,14 +126,14 @@ class Executor:
         async with live.lock:
             if not await self._submit(live, verdict):
                 return 0.0
-        outcome = await calls.create_order(_request(live), attributes.identity(live.order), attempt=live.order.attempts)
+        outcome = await calls.create_order(_request(live), live.identity, attempt=live.order.attempts)
         async with live.lock:
             return await self._settle(live, outcome, span)
 
     async def _take_slot(self, live: LiveOrder, calls: ExchangeCalls) -> None:
         """Wait for the exchange's limit, but not beyond the order's age: the checks then see that it is too old."""
         try:
-            slot = calls.slot(live.order.account, Priority.ORDER, attributes.identity(live.order))
+            slot = calls.slot(live.order.account, Priority.ORDER, live.identity)
             await within(self._checks.seconds_left(live), slot)
         except TimeoutError:
             log.warning("no request may be sent to %s for now", calls.name, extra={"order_id": live.order.id})

@@ -101,7 +101,7 @@ class Follower:
             fresh = tuple(fill for fill in fills if fill.id not in live.fill_ids)
             if fresh:
                 with self._telemetry.span(
-                    c.SPAN_ORDER_UPDATE, attributes.identity(live.order), parent=attributes.trace_of(live.order)
+                    c.SPAN_ORDER_UPDATE, live.identity, parent=attributes.trace_of(live.order)
                 ) as span:
                     await self._register.apply(live, report_of_fills(live.order, fills), span)
             await self._register.settle_if_over(live)
@@ -126,7 +126,7 @@ class Follower:
 
     async def _look_up(self, live: LiveOrder, calls: ExchangeCalls) -> OrderReport | None:
         await calls.exchange.slot(live.order.account, Priority.FOLLOW)
-        answer = await calls.look_up(reference(live.order), attributes.identity(live.order), poll=True)
+        answer = await calls.look_up(reference(live.order), live.identity, poll=True)
         if isinstance(answer, NotFound):
             live.missing_since_ns = live.missing_since_ns or self._clock.monotonic_ns()
         elif isinstance(answer, Found):
@@ -142,7 +142,7 @@ class Follower:
             if live.order.version != version:
                 return
             with self._telemetry.span(
-                c.SPAN_ORDER_UPDATE, attributes.identity(live.order), parent=attributes.trace_of(live.order)
+                c.SPAN_ORDER_UPDATE, live.identity, parent=attributes.trace_of(live.order)
             ) as span:
                 await self._register.apply(live, report, span)
 
@@ -188,7 +188,7 @@ class Follower:
 
     async def _send_cancel(self, live: LiveOrder) -> None:
         calls = self._accounts[live.order.account]
-        identity = attributes.identity(live.order)
+        identity = live.identity
         with self._telemetry.span(c.SPAN_ORDER_UPDATE, identity, parent=attributes.trace_of(live.order)) as span:
             await calls.slot(live.order.account, Priority.CANCEL, identity)
             live.cancel_sent_ns = self._clock.monotonic_ns()

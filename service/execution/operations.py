@@ -128,7 +128,7 @@ class Operations:
         return await self._resolve(live, status, evidence, fields)
 
     async def _resolve(self, live: LiveOrder, status: OrderStatus, evidence: str, fields: dict[str, Any]) -> Order:
-        identity = attributes.identity(live.order)
+        identity = live.identity
         async with live.lock:
             if live.order.status not in _RESOLVABLE:
                 raise OperationRefused(

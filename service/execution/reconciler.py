@@ -72,9 +72,7 @@ class Reconciler:
             if live.order.status is _S.SUBMITTED:  # its outcome could not be written: the disk was full, say
                 await self.begin_doubt(live, "outcome not journaled")
         order = live.order
-        with self._telemetry.span(
-            c.SPAN_ORDER_RECONCILE, attributes.identity(order), parent=attributes.trace_of(order)
-        ) as span:
+        with self._telemetry.span(c.SPAN_ORDER_RECONCILE, live.identity, parent=attributes.trace_of(order)) as span:
             outcome = await self._look_up(live, span)
             self._telemetry.add(c.ORDER_RECONCILIATIONS, exchange=order.exchange, outcome=outcome)
             span.set({c.ATTR_EXCHANGE_OUTCOME: outcome} | attributes.outcome(live.order))
@@ -82,7 +80,7 @@ class Reconciler:
     async def _look_up(self, live: LiveOrder, span: Span) -> str:
         order = live.order
         calls = self._exchanges[order.exchange]
-        identity = attributes.identity(order)
+        identity = live.identity
         await calls.slot(order.account, Priority.LOOK_UP, identity)
         asked_ns = self._clock.monotonic_ns()
         answer = await calls.look_up(reference(order), identity)

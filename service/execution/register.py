@@ -35,6 +35,8 @@ from telemetry.facade import Span, SpanContext, Telemetry
 
 log = logging.getLogger(__name__)
 
+_ZERO = Decimal(0)
+
 OUTCOME_UNKNOWN = frozenset({OrderStatus.RECEIVED, OrderStatus.SUBMITTED, OrderStatus.IN_DOUBT})
 
 
@@ -42,17 +44,18 @@ class LiveOrder:
     """An order that is not settled, with what only this process needs of it.
 
     Times are monotonic nanoseconds. `changed_ns`: when it last changed. `missing_since_ns`: since when the exchange
-    knows no such order though it rested.
+    knows no such order though it rested. `identity`: the attributes that all its spans carry.
     """
 
     __slots__ = (
+        "_changed",
         "cancel_sent_ns",
-        "changed",
         "changed_ns",
         "doubt_since_ns",
         "executing",
         "fill_ids",
         "fills_qty",
+        "identity",
         "lock",
         "missing_since_ns",
         "order",
@@ -63,12 +66,13 @@ class LiveOrder:
         self, order: Order, *, received_monotonic_ns: int, changed_ns: int, fills: Iterable[Fill] = ()
     ) -> None:
         self.order = order
+        self.identity = attributes.identity(order)
         self.received_monotonic_ns = received_monotonic_ns
         self.changed_ns = changed_ns
         self.lock = asyncio.Lock()
-        self.changed = asyncio.Event()
+        self._changed: asyncio.Event | None = None
         self.fill_ids: set[str] = set()
-        self.fills_qty = Decimal(0)
+        self.fills_qty = _ZERO
         self.add_fills(fills)
         self.executing = False
         self.missing_since_ns: int | None = None
@@ -98,13 +102,18 @@ class LiveOrder:
 
     async def wait_change(self) -> None:
         """Return after the next change of the order."""
-        await self.changed.wait()
+        if self._changed is None:  # hardly anybody waits
+            self._changed = asyncio.Event()
+        await self._changed.wait()
 
     def replace(self, order: Order, changed_ns: int) -> None:
+        if order.side is not self.order.side:
+            self.identity = attributes.identity(order)
         self.order = order
         self.changed_ns = changed_ns
-        self.changed.set()
-        self.changed = asyncio.Event()
+        if self._changed is not None:
+            self._changed.set()
+            self._changed = None
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -227,16 +236,16 @@ class Register:
         before = live.order
         if not is_allowed(before.status, to_status):
             raise ImpossibleTransition(before.id, before.status, to_status)
-        after = msgspec.structs.replace(before, status=to_status, reason=reason, detail=detail, **fields)
-        await self._commit(live, after, (), conclusive=conclusive)
+        fields |= {"status": to_status, "reason": reason, "detail": detail}
+        await self._commit(live, fields, conclusive=conclusive)
 
     async def note(self, live: LiveOrder, **fields: Any) -> None:
         """Change fields without a step. The caller holds `live.lock`."""
-        await self._commit(live, msgspec.structs.replace(live.order, **fields), (), conclusive=True)
+        await self._commit(live, fields)
 
     async def settle_if_over(self, live: LiveOrder) -> None:
         """Let go of an ended order of which nothing more is expected. The caller holds `live.lock`."""
-        if not live.order.settled and self._settles(live, live.order, ()):
+        if not live.order.settled and self._settles(live, {}, ()):
             if live.lacks_fills:
                 missing = live.order.filled_qty - live.fills_qty
                 detail = f"the exchange tells no fills for {missing:f} of {live.order.filled_qty:f} filled"
@@ -245,75 +254,82 @@ class Register:
 
     async def apply(self, live: LiveOrder, report: OrderReport, span: Span) -> bool:
         """The exchange's word; whether it changed anything. The caller holds `live.lock`."""
-        before = live.order
-        effect = effect_of(before, report)
+        effect = effect_of(live.order, report)
         fills = tuple(fill for fill in report.fills if fill.id not in live.fill_ids)
         if effect.impossible:
             await self._note_impossible(live, report)
         if not effect.changed and not fills:
             return False
         await self._apply(live, effect, report, fills)
-        span.set(attributes.outcome(live.order) | attributes.fees(fills))
+        if span.recording:
+            span.set(attributes.outcome(live.order) | attributes.fees(fills))
         return True
 
     async def _apply(self, live: LiveOrder, effect: Effect, report: OrderReport, fills: tuple[Fill, ...]) -> None:
-        if _overfills(live.order, effect.order):
-            detail = f"{effect.order.filled_qty:f} filled, {live.order.quantity:f} ordered"
+        if _overfills(live.order, report):
+            detail = f"{report.filled_qty:f} filled, {live.order.quantity:f} ordered"
             await self._note_anomaly(live, "overfilled", detail)
-        after = effect.order
+        fields: dict[str, Any] = {**effect.figures}
         if effect.to_status is not None:
             reason = report.reject_reason.value if report.reject_reason else None
-            after = msgspec.structs.replace(after, status=effect.to_status, reason=reason, detail=None)
-        await self._commit(live, after, fills, conclusive=True)
+            fields |= {"status": effect.to_status, "reason": reason, "detail": None}
+        await self._commit(live, fields, fills)
 
-    async def _commit(self, live: LiveOrder, after: Order, fills: tuple[Fill, ...], *, conclusive: bool) -> None:
+    async def _commit(
+        self, live: LiveOrder, fields: dict[str, Any], fills: tuple[Fill, ...] = (), *, conclusive: bool = True
+    ) -> None:
+        """Change these fields of the order, on disk and then here."""
         before = live.order
-        with self._telemetry.span(
-            c.SPAN_JOURNAL_APPEND, attributes.identity(after), parent=self._parent(before)
-        ) as span:
-            now_ns = self._clock.now_ns()
-            after = msgspec.structs.replace(
-                after,
-                version=before.version + 1,
-                updated_ns=now_ns,
-                last_span_id=span.context.span_id,
-                outcome_counted=after.outcome_counted or (conclusive and after.status not in OUTCOME_UNKNOWN),
-                settled=after.settled or self._settles(live, after, fills),
-            )
-            transition = None
-            if after.status is not before.status:
-                transition = Transition(
-                    order_id=after.id,
-                    version=after.version,
-                    ts_ns=now_ns,
-                    from_status=before.status,
-                    to_status=after.status,
-                    reason=after.reason,
-                    detail=after.detail,
-                    span_id=span.context.span_id,
-                )
-                span.event(
-                    c.EVENT_ORDER_TRANSITION,
-                    {c.ATTR_TRANSITION_FROM: before.status.value, c.ATTR_TRANSITION_TO: after.status.value},
-                )
+        with self._telemetry.span(c.SPAN_JOURNAL_APPEND, live.identity, parent=self._parent(before)) as span:
+            after = self._after(live, fields, fills, conclusive=conclusive, span_id=span.context.span_id)
+            step = _step(before, after)
+            if step is not None and span.recording:
+                steps = {c.ATTR_TRANSITION_FROM: before.status.value, c.ATTR_TRANSITION_TO: after.status.value}
+                span.event(c.EVENT_ORDER_TRANSITION, steps)
             # Only the end of the process cancels this; the next start then reads from the journal how it ended.
-            commit = await self._journal.record(after, transition, fills)
-            span.set(attributes.commit(commit, "record") | attributes.outcome(after))
+            commit = await self._journal.record(after, step, fills)
+            if span.recording:
+                span.set(attributes.commit(commit, "record") | attributes.outcome(after))
+                if after.side is not before.side:
+                    span.set(attributes.identity(after))  # only the position told which
+        now_ns = self._clock.monotonic_ns()
         live.add_fills(fills)
         if fills or after.filled_qty != before.filled_qty:
-            self._executed_ns[after.account, after.symbol] = self._clock.monotonic_ns()
-        live.replace(after, self._clock.monotonic_ns())
+            self._executed_ns[after.account, after.symbol] = now_ns
+        live.replace(after, now_ns)
+        change = Change(before, after, fills, conclusive)
         for observer in self._observers:
-            observer(live, Change(before, after, fills, conclusive))
+            observer(live, change)
         if after.settled:
             self._let_go(after)
 
-    def _settles(self, live: LiveOrder, after: Order, fills: tuple[Fill, ...]) -> bool:
-        known = live.fills_qty + sum(fill.quantity for fill in fills if fill.id not in live.fill_ids)
+    def _after(
+        self, live: LiveOrder, fields: dict[str, Any], fills: tuple[Fill, ...], *, conclusive: bool, span_id: str
+    ) -> Order:
+        """The order with `fields`, and with what follows from them."""
+        before = live.order
+        if conclusive and fields.get("status", before.status) not in OUTCOME_UNKNOWN:
+            fields["outcome_counted"] = True
+        if self._settles(live, fields, fills):
+            fields["settled"] = True
+        return msgspec.structs.replace(
+            before, version=before.version + 1, updated_ns=self._clock.now_ns(), last_span_id=span_id, **fields
+        )
+
+    def _settles(self, live: LiveOrder, fields: dict[str, Any], fills: tuple[Fill, ...]) -> bool:
+        """Whether nothing more is expected of the order with `fields` and `fills`."""
+        order = live.order
+        status = fields.get("status", order.status)
         now_ns = self._clock.monotonic_ns()
-        ended_ns = live.changed_ns if live.order.status is after.status else now_ns
-        settling_ns = self.settling_ns(after.exchange)
-        return is_settled(after, fills_qty=known, ended_ns=ended_ns, now_ns=now_ns, settling_ns=settling_ns)
+        known = sum((fill.quantity for fill in fills if fill.id not in live.fill_ids), live.fills_qty)
+        return is_settled(
+            status,
+            sent=fields.get("submitted_ns", order.submitted_ns) is not None,
+            lacks_fills=known < fields.get("filled_qty", order.filled_qty),
+            ended_ns=live.changed_ns if status is order.status else now_ns,
+            now_ns=now_ns,
+            settling_ns=self.settling_ns(order.exchange),
+        )
 
     def _parent(self, order: Order) -> SpanContext | None:
         """None inside a span of the order's own trace; else the SERVER span: no step may start a trace of its own."""
@@ -333,7 +349,23 @@ class Register:
         await self._journal.record_anomaly(live.order.id, self._clock.now_ns(), kind, detail)
 
 
-def _overfills(before: Order, after: Order) -> bool:
+def _overfills(before: Order, report: OrderReport) -> bool:
     """Whether a report first tells that more was filled than was ordered: a doubled order, most likely."""
     ordered = before.quantity
-    return ordered is not None and before.filled_qty <= ordered < after.filled_qty
+    return ordered is not None and before.filled_qty <= ordered < report.filled_qty
+
+
+def _step(before: Order, after: Order) -> Transition | None:
+    """What the journal's history says of a change; None where the status stays."""
+    if after.status is before.status:
+        return None
+    return Transition(
+        order_id=after.id,
+        version=after.version,
+        ts_ns=after.updated_ns,
+        from_status=before.status,
+        to_status=after.status,
+        reason=after.reason,
+        detail=after.detail,
+        span_id=after.last_span_id,
+    )

@@ -50,7 +50,7 @@ async def resume(
             _reserve(live.order, funds[live.order.account], exchanges[live.order.exchange])
 
     async def told(live: LiveOrder) -> None:
-        identity = attributes.identity(live.order) | attributes.outcome(live.order)
+        identity = live.identity | attributes.outcome(live.order)
         trace, links = attributes.trace_of(live.order), _last_span(live.order)
         with telemetry.span(c.SPAN_ORDER_RESUME, identity, parent=trace, links=links):
             if live.order.status is _S.SUBMITTED:

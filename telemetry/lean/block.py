@@ -74,6 +74,8 @@ class Block(Around):
         "trace",
     )
 
+    recording = True
+
     # Set by whoever makes a block, because a constructor would cost as much as all else that a block does at its begin.
     # `first` are the attributes that it begins with; a SERVER span is a root or below a remote `parent`. `light` is
     # False and `trace` NO_TRACE until it begins.

@@ -59,6 +59,8 @@ class SdkSpan:
 
     __slots__ = ("_drops", "_failed", "_holder", "_span", "_start", "_token", "context")
 
+    recording = True
+
     def __init__(self, start: Callable[[], trace.Span], holder: Holder[ReadableSpan], drops: Drops) -> None:
         self._start = start
         self._holder = holder

@@ -66,6 +66,7 @@ class _NoSpan:
     """A span on which nothing is done."""
 
     context = SpanContext("1" * 32, "1" * 16)
+    recording = False
 
     def __enter__(self) -> Self:
         return self

@@ -32,7 +32,9 @@ class _Notes:
 
 
 class RecordedSpan:
-    """A span of nothing but ids whose calls are noted."""
+    """A span of nothing but ids whose calls are noted, as they are for an engine that records."""
+
+    recording = True
 
     def __init__(self, recorder: Recorder, span: OffSpan, begin: Call) -> None:
         self._recorder = recorder

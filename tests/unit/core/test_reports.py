@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from service.core.orders import Order, OrderStatus
@@ -73,9 +74,25 @@ def test_a_partial_fill_after_the_cancel_changes_the_quantity_and_not_the_state(
     effect = effect_of(order(S.CANCELED, "0.1"), report(S.PARTIALLY_FILLED, "0.4"))
 
     assert effect.changed
-    assert effect.order.filled_qty == Decimal("0.4")
-    assert effect.order.status is S.CANCELED
+    assert effect.figures == {"filled_qty": Decimal("0.4"), "exchange_order_id": "x1"}
+    assert effect.to_status is None
 
 
 def test_filled_quantity_never_shrinks() -> None:
-    assert effect_of(order(S.PARTIALLY_FILLED, "0.5"), report(S.CANCELED, "0.2")).order.filled_qty == Decimal("0.5")
+    assert "filled_qty" not in effect_of(order(S.PARTIALLY_FILLED, "0.5"), report(S.CANCELED, "0.2")).figures
+
+
+@pytest.mark.parametrize(
+    ("average", "filled", "changes"), [("7", "0.5", True), ("8", "0.5", False), ("7", "0.2", False)]
+)
+def test_an_average_price_changes_only_by_a_report_that_knows_of_as_much(average, filled, changes) -> None:
+    before = msgspec.structs.replace(order(S.PARTIALLY_FILLED, "0.5"), average_price=Decimal(8))
+    told = msgspec.structs.replace(report(S.PARTIALLY_FILLED, filled), average_price=Decimal(average))
+
+    assert ("average_price" in effect_of(before, told).figures) is changes
+
+
+def test_a_report_that_tells_no_more_than_is_known_changes_nothing() -> None:
+    before = msgspec.structs.replace(order(S.PARTIALLY_FILLED, "0.5"), exchange_order_id="x1")
+
+    assert not effect_of(before, report(S.PARTIALLY_FILLED, "0.5")).changed
