@@ -5,7 +5,7 @@ Asked before every first or repeated send.
 
 from __future__ import annotations
 
-from decimal import Decimal, localcontext
+from decimal import Decimal
 
 from service.core.markets import MATH, Quote
 from service.core.orders import Intent, Order, OrderType, SizingMethod
@@ -29,8 +29,8 @@ def default_max_age_ns(intent: Intent, order_type: OrderType) -> int | None:
 
 def drift_bps(arrival_price: Decimal, price: Decimal) -> Decimal:
     """How far the price has moved since arrival, in basis points of the price at arrival, in either direction."""
-    with localcontext(MATH):
-        return abs(price - arrival_price) / arrival_price * _BPS
+    moved = MATH.abs(MATH.subtract(price, arrival_price))
+    return MATH.multiply(MATH.divide(moved, arrival_price), _BPS)
 
 
 def recent(quote: Quote | None, now_ns: int) -> Quote | None:

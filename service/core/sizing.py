@@ -27,9 +27,9 @@ class Sized(msgspec.Struct, frozen=True, kw_only=True):
     `reduce_only` says that the order must not do more than reduce. `contracts` is the quantity as the exchange counts
     it, None on spot. `adjusted_from` is what was asked for where balance or position allowed less. `equity` (quote
     units) is on spot the free quote currency and all held base at mid, on swaps all of the settle currency;
-    `percent_of_equity` what the quantity is of it, None without equity. `reserve_amount` of `reserve_currency` is
-    what the order uses up once it is sent. `dust` (base units) is what a target of flat leaves because it is less
-    than a step, None where it leaves nothing.
+    `percent_of_equity` what the quantity is of it, None without equity; `mid` is the price between bid and ask.
+    `reserve_amount` of `reserve_currency` is what the order uses up once it is sent. `dust` (base units) is what a
+    target of flat leaves because it is less than a step, None where it leaves nothing.
     """
 
     quantity: Decimal
@@ -39,6 +39,7 @@ class Sized(msgspec.Struct, frozen=True, kw_only=True):
     adjusted_from: Decimal | None
     equity: Decimal
     percent_of_equity: Decimal | None
+    mid: Decimal
     reserve_currency: str
     reserve_amount: Decimal
     dust: Decimal | None
@@ -68,9 +69,11 @@ class _Account(msgspec.Struct, frozen=True, kw_only=True):
     """What sizing needs to know of an account; `free_*` without what other orders have reserved, never below 0.
 
     `position` is base units: on a swap the account's, below 0 when short; on spot what the order's source holds.
-    `free_base` is what may be sold on spot, `free_cash` the free quote or settle currency.
+    `free_base` is what may be sold on spot, `free_cash` the free quote or settle currency; `mid` the price between
+    bid and ask.
     """
 
+    mid: Decimal
     position: Decimal
     held_base: Decimal
     free_base: Decimal
@@ -122,10 +125,11 @@ def size_order(
     if is_target and order.sizing.value < 0 and market.type is MarketType.SPOT:
         detail = f"{market.symbol} is spot: nothing can be held short there"
         return Unsizable(reason=DenialReason.POSITION_UNSUPPORTED, detail=detail)
-    if quote.mid <= 0:
+    mid = quote.mid
+    if mid <= 0:
         return _no_price(market)
     with localcontext(MATH):
-        account = _account(market, quote, balances, reserved, position, holding)
+        account = _account(market, mid, balances, reserved, position, holding)
         move = _move_to_target(order, market, quote, account) if is_target else _move(order, market, quote, account)
         if not isinstance(move, _Move):
             return move
@@ -134,7 +138,7 @@ def size_order(
 
 def _account(
     market: Market,
-    quote: Quote,
+    mid: Decimal,
     balances: Mapping[str, Balance],
     reserved: Mapping[str, Decimal],
     position: Decimal,
@@ -145,14 +149,18 @@ def _account(
     free_cash = max(cash.free - reserved.get(currency, _ZERO), _ZERO)
     if market.type is MarketType.SWAP:
         equity = max(cash.total, _ZERO)
-        return _Account(position=position, held_base=_ZERO, free_base=_ZERO, free_cash=free_cash, equity=equity)
+        return _Account(
+            mid=mid, position=position, held_base=_ZERO, free_base=_ZERO, free_cash=free_cash, equity=equity
+        )
     base = balances.get(market.base, _NO_BALANCE)
+    held = base.total
     return _Account(
-        position=base.total if holding is None else min(max(holding, _ZERO), base.total),
-        held_base=base.total,
+        mid=mid,
+        position=held if holding is None else min(max(holding, _ZERO), held),
+        held_base=held,
         free_base=max(base.free - reserved.get(market.base, _ZERO), _ZERO),
         free_cash=free_cash,
-        equity=free_cash + base.total * quote.mid,
+        equity=free_cash + held * mid,
     )
 
 
@@ -247,7 +255,7 @@ def _reduce(order: Order, market: Market, move: _Move, account: _Account) -> Siz
     quantity = min(asked, market.round_quantity(min(held, account.free_base) if is_spot else held))
     problem = below_minimum(quantity, least_price, market)
     if problem is None:
-        return _sized(order, market, move, account, quantity)
+        return _sized(order, market, move, account, asked, quantity)
     is_target = order.sizing.method is SizingMethod.TARGET
     if is_target and below_minimum(asked, least_price, market) is not None:
         return AtTarget(detail=f"{move.wanted} {market.base} from the target: {problem}", dust=move.wanted)
@@ -271,15 +279,16 @@ def _open(order: Order, market: Market, move: _Move, account: _Account) -> Size:
         if account.equity <= 0:
             detail = f"the account holds no {_cash(market)}, and nothing can be opened without margin"
             return Unsizable(reason=DenialReason.INSUFFICIENT_BALANCE, detail=detail)
-        return _sized(order, market, move, account, asked)
-    is_buy = move.side is Side.BUY
+        return _sized(order, market, move, account, asked, asked)
     cost = _cost(order, move)
-    most = market.round_quantity(account.free_cash / cost if is_buy else account.free_base)
-    if asked > most and order.sizing.method in _ABSOLUTE:
-        needed = asked * cost if is_buy else asked
+    needed, free = (asked * cost, account.free_cash) if move.side is Side.BUY else (asked, account.free_base)
+    if needed <= free:
+        return _sized(order, market, move, account, asked, asked)
+    if order.sizing.method in _ABSOLUTE:
         detail = f"{needed} {_used(market, move)} is needed, {_free(market, move, account)} is free"
         return Unsizable(reason=DenialReason.INSUFFICIENT_BALANCE, detail=detail)
-    return _sized(order, market, move, account, min(asked, most))
+    most = market.round_quantity(free / cost if move.side is Side.BUY else free)
+    return _sized(order, market, move, account, asked, most)
 
 
 def _cost(order: Order, move: _Move) -> Decimal:
@@ -299,9 +308,10 @@ def _free(market: Market, move: _Move, account: _Account) -> str:
     return f"{amount} {_used(market, move)}"
 
 
-def _sized(order: Order, market: Market, move: _Move, account: _Account, quantity: Decimal) -> Sized | Unsizable:
-    """The result with all that is told of it; what is too small to be sent has none."""
-    asked = market.round_quantity(move.wanted)
+def _sized(
+    order: Order, market: Market, move: _Move, account: _Account, asked: Decimal, quantity: Decimal
+) -> Sized | Unsizable:
+    """Of what was `asked` for this quantity, with all that is told of it; what is too small to be sent has none."""
     least_price = None if move.reduces and market.type is MarketType.SWAP else move.price
     problem = below_minimum(quantity, least_price, market)
     if problem is not None:
@@ -317,6 +327,7 @@ def _sized(order: Order, market: Market, move: _Move, account: _Account, quantit
         adjusted_from=asked if asked > quantity else None,
         equity=account.equity,
         percent_of_equity=_percent(quantity * move.price, account.equity),
+        mid=account.mid,
         reserve_currency=_used(market, move),
         reserve_amount=reserves * _cost(order, move) if move.side is Side.BUY else reserves,
         dust=leaves or None,

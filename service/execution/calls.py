@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _WRITES = frozenset({"create_order", "cancel_order"})
+_ANSWERED = frozenset({"ok", "refused"})
 _PASSING = frozenset({"clock_skew", "rate_limited"})
 """Causes that say nothing about the exchange's health."""
 
@@ -187,7 +188,8 @@ class ExchangeCalls:
     def _account_for(
         self, endpoint: str, started_ns: int, outcome: Outcome | CancelOutcome | LookUp | None, span: Span | None
     ) -> None:
-        seconds = (self._clock.monotonic_ns() - started_ns) / 1e9
+        now_ns = self._clock.monotonic_ns()
+        seconds = (now_ns - started_ns) / 1e9
         status, error_type = _status(outcome)
         self._calls[endpoint, status].add()
         self._durations[endpoint].record(seconds)
@@ -197,22 +199,19 @@ class ExchangeCalls:
                 span.fail(error_type)
         if error_type == "rate_limited":
             self._telemetry.add(c.EXCHANGE_RATE_LIMITS, exchange=self.name)
-        if status in {"ok", "refused"}:
-            self.answered_ns = self._clock.monotonic_ns()
-        self._tell_breaker(endpoint in _WRITES, answered=status in {"ok", "refused"}, passing=error_type in _PASSING)
-
-    def _tell_breaker(self, write: bool, *, answered: bool, passing: bool) -> None:  # noqa: FBT001 - private
-        self.advance_breaker()
-        if answered:
-            self._note_transition(self.breaker.on_success(self._seconds(), write=write))
-        elif not passing:
-            self._note_transition(self.breaker.on_failure(self._seconds(), write=write))
+        self._note_transition(self.breaker.advance(now_ns / 1e9))
+        if status in _ANSWERED:
+            self.answered_ns = now_ns
+            self._note_transition(self.breaker.on_success(now_ns / 1e9, write=endpoint in _WRITES))
+        elif error_type not in _PASSING:
+            self._note_transition(self.breaker.on_failure(now_ns / 1e9, write=endpoint in _WRITES))
 
     def _note_transition(self, transition: tuple[BreakerState, BreakerState] | None) -> None:
-        if transition is not None:
-            before, after = (state.name.lower() for state in transition)
-            log.warning("circuit breaker %s -> %s", before, after, extra={"exchange": self.name})
-            self._telemetry.add(c.CIRCUIT_BREAKER_TRANSITIONS, exchange=self.name, from_state=before, to_state=after)
+        if transition is None:
+            return
+        before, after = (state.name.lower() for state in transition)
+        log.warning("circuit breaker %s -> %s", before, after, extra={"exchange": self.name})
+        self._telemetry.add(c.CIRCUIT_BREAKER_TRANSITIONS, exchange=self.name, from_state=before, to_state=after)
 
     def _seconds(self) -> float:
         return self._clock.monotonic_ns() / 1e9

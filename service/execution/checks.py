@@ -30,6 +30,7 @@ from telemetry.facade import Attributes, Telemetry
 log = logging.getLogger(__name__)
 
 _S = OrderStatus
+_ZERO = Decimal(0)
 
 RETRY_S = 0.5
 """Pause before a failed read, a full disk or an unsent request is tried again."""
@@ -60,11 +61,9 @@ class Withdrawn(msgspec.Struct, frozen=True):
 
 
 class Ready(msgspec.Struct, frozen=True):
-    """Sized and reserved, at the prices of `quote`; `contracts` is the quantity where the exchange counts in them."""
+    """Sized and reserved."""
 
     sized: sizing.Sized
-    quote: Quote
-    contracts: Decimal | None
 
 
 Verdict = Ready | Denied | Expired | Withdrawn
@@ -133,7 +132,7 @@ class SendChecks:
         while True:
             if live.order.cancel_requested or live.order.status not in {_S.RECEIVED, _S.ABSENT}:
                 return Withdrawn()
-            if (expired := self._blocked(live, calls) or self._expired(live, None)) is not None:
+            if (expired := self._over(live, calls, None)) is not None:
                 return expired
             try:
                 verdict = await self._size_once(live, calls)
@@ -155,19 +154,20 @@ class SendChecks:
         market = calls.exchange.markets.get(order.symbol)
         if market is None:
             return Denied(DenialReason.UNKNOWN_SYMBOL, f"{order.symbol} is not a market of {order.exchange} any more")
+        position = holding = _ZERO
         if _depends_on_position(order):
             await self._await_settled(live)
-        position, holding = await self._held(order, market, calls, identity)
+            position, holding = await self._held(order, market, calls, identity)
         snapshot = await funds.snapshot(lambda: calls.fetch_balances(order.account, identity))
-        quote = await self._quote(order.symbol, calls, identity)
-        if (expired := self._blocked(live, calls) or self._expired(live, quote)) is not None:
+        quote = self._fresh_quote(order.symbol, calls) or await calls.fetch_quote(order.symbol, identity)
+        if (expired := self._over(live, calls, quote)) is not None:
             return expired
         size = functools.partial(
             sizing.size_order, order, market, quote, snapshot.balances, position=position, holding=holding
         )
         sized = size(funds.reserved(snapshot))
         if isinstance(sized, sizing.Sized):
-            return self._ready(order, sized, market, quote)
+            return self._ready(order, sized)
         if isinstance(sized, sizing.AtTarget):
             return Withdrawn("at_target", sized.detail)
         denied = Denied(sized.reason, sized.detail)
@@ -176,14 +176,14 @@ class SendChecks:
         may_do = funds.released_since(snapshot) or isinstance(size({}), sizing.Sized)
         return _NotYet(denied, snapshot) if may_do else denied
 
-    def _ready(self, order: Order, sized: sizing.Sized, market: Market, quote: Quote) -> Ready | Denied:
+    def _ready(self, order: Order, sized: sizing.Sized) -> Ready | Denied:
         # Of a target the position is judged, not the way to it: a reversal is as long as both sides together.
         target = order.sizing.method is SizingMethod.TARGET
         size = abs(order.sizing.value) if target else sized.quantity
-        if (denied := self._too_large(order, size * quote.mid)) is not None:
+        if (denied := self._too_large(order, size * sized.mid)) is not None:
             return denied
         self._funds[order.account].reserve(order.id, sized.reserve_currency, sized.reserve_amount)
-        return Ready(sized, quote, market.contracts(sized.quantity))
+        return Ready(sized)
 
     async def _await_settled(self, live: LiveOrder) -> None:
         """Until what this account executed in the symbol shows in positions, balances and fills.
@@ -204,13 +204,10 @@ class SendChecks:
         self, order: Order, market: Market, calls: ExchangeCalls, identity: Attributes
     ) -> tuple[Decimal, Decimal]:
         """The position (swap) and what the order's source bought through us (spot), base units; 0 where unused."""
-        zero = Decimal(0)
-        if not _depends_on_position(order):
-            return zero, zero
         if market.type is MarketType.SWAP:
             position = (await calls.fetch_positions(order.account, identity)).get(order.symbol)
-            return (zero if position is None else position.quantity), zero
-        return zero, await self._journal.holding(
+            return (_ZERO if position is None else position.quantity), _ZERO
+        return _ZERO, await self._journal.holding(
             source=order.source, exchange=order.exchange, account=order.account, symbol=order.symbol
         )
 
@@ -220,28 +217,25 @@ class SendChecks:
             return None
         return Denied(DenialReason.ABOVE_MAXIMUM, f"worth {notional:f} in quote units, at most {limit:f} is taken")
 
-    async def _quote(self, symbol: str, calls: ExchangeCalls, identity: Attributes) -> Quote:
+    def _fresh_quote(self, symbol: str, calls: ExchangeCalls) -> Quote | None:
         quote = calls.exchange.quote(symbol)
         # A price stamped in the future was learned before the clock jumped back: it may be as old as it likes.
-        if quote is not None and abs(self._clock.now_ns() - quote.ts_ns) < _QUOTE_FRESH_NS:
-            return quote
-        return await calls.fetch_quote(symbol, identity)
+        is_fresh = quote is not None and abs(self._clock.now_ns() - quote.ts_ns) < _QUOTE_FRESH_NS
+        return quote if is_fresh else None
 
-    def _blocked(self, live: LiveOrder, calls: ExchangeCalls) -> Expired | None:
+    def _over(self, live: LiveOrder, calls: ExchangeCalls, quote: Quote | None) -> Expired | None:
+        """Why the order may not be sent any more; without a quote its price is not judged."""
         order = live.order
         if self._halts.blocks(order.account, order.intent):
             return HALTED
         if order.intent is Intent.ENTRY and not calls.allows_entry():
             self._telemetry.add(c.CIRCUIT_BREAKER_REJECTIONS, exchange=calls.name)
             return Expired(ExpiryReason.BREAKER_OPEN, f"too many calls to {calls.name} failed; entries are not sent")
-        return None
-
-    def _expired(self, live: LiveOrder, quote: Quote | None) -> Expired | None:
         now_ns = self._register.age_now_ns(live)
-        if quote is None:  # no answer: only age can be judged
-            reason = ExpiryReason.MAX_AGE if freshness.too_old(live.order, now_ns) else None
+        if quote is not None:
+            reason = freshness.expiry(order, now_ns=now_ns, quote=quote)
         else:
-            reason = freshness.expiry(live.order, now_ns=now_ns, quote=quote)
+            reason = ExpiryReason.MAX_AGE if freshness.too_old(order, now_ns) else None
         return None if reason is None else Expired(reason, _expiry_detail(live, reason, now_ns, quote))
 
 

@@ -159,7 +159,7 @@ class Executor:
             side=verdict.sized.side,
             reduce_only=verdict.sized.reduce_only,
             quantity=verdict.sized.quantity,
-            contracts=verdict.contracts,
+            contracts=verdict.sized.contracts,
             adjusted_from=verdict.sized.adjusted_from,
             attempts=before.attempts + 1,
             submitted_ns=self._clock.now_ns(),
@@ -169,7 +169,7 @@ class Executor:
             await self._withhold(live, before.status)
             return False
         if live.order.attempts == 1:  # sent again it is still one order
-            self._measures.sized(live.order, verdict.sized, verdict.quote)
+            self._measures.sized(live.order, verdict.sized)
         return True
 
     async def _withhold(self, live: LiveOrder, before: OrderStatus) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import defaultdict, deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from decimal import Decimal
 
 from service.clock import Clock
@@ -34,28 +34,31 @@ class AccountFunds:
         self._clock = clock
         self._reserved: dict[str, tuple[str, Decimal]] = {}
         self._released: deque[tuple[int, str, Decimal]] = deque()
-        self._next: asyncio.Future[Snapshot] | None = None
+        self._sharing: list[asyncio.Future[Snapshot]] | None = None
         self._reading = asyncio.Lock()
         self._freed = asyncio.Event()
 
     async def snapshot(self, fetch: Callable[[], Awaitable[Mapping[str, Balance]]]) -> Snapshot:
         """Balances read after this call began; all who wait for the next read share it."""
-        if self._next is not None:
-            return await asyncio.shield(self._next)
-        shared = self._next = asyncio.get_running_loop().create_future()
+        if self._sharing is not None:
+            # One for each: cancelling one who waits must not end the read for the others.
+            mine: asyncio.Future[Snapshot] = asyncio.get_running_loop().create_future()
+            self._sharing.append(mine)
+            return await mine
+        sharing = self._sharing = []
         try:
             async with self._reading:
-                self._next = None
+                self._sharing = None
                 snapshot = await self._read(fetch)
         except BaseException as error:  # those who share the read must learn of its end, cancellation included
-            if self._next is shared:
-                self._next = None
-            shared.set_exception(
-                error if isinstance(error, Exception) else ExchangeUnavailable("the read was given up")
-            )
-            shared.exception()  # seen: nobody may be waiting
+            if self._sharing is sharing:
+                self._sharing = None
+            failure = error if isinstance(error, Exception) else ExchangeUnavailable("the read was given up")
+            for future in _waiting(sharing):
+                future.set_exception(failure)
             raise
-        shared.set_result(snapshot)
+        for future in _waiting(sharing):
+            future.set_result(snapshot)
         return snapshot
 
     async def _read(self, fetch: Callable[[], Awaitable[Mapping[str, Balance]]]) -> Snapshot:
@@ -66,13 +69,13 @@ class AccountFunds:
 
     def reserved(self, snapshot: Snapshot) -> Mapping[str, Decimal]:
         """By currency: what `snapshot` does not show yet."""
-        amounts: defaultdict[str, Decimal] = defaultdict(Decimal)
+        amounts: dict[str, Decimal] = {}
         for currency, amount in self._reserved.values():
-            amounts[currency] += amount
+            amounts[currency] = amounts.get(currency, _ZERO) + amount
         for released_ns, currency, amount in reversed(self._released):
             if released_ns < snapshot.begun_ns:
                 break
-            amounts[currency] += amount
+            amounts[currency] = amounts.get(currency, _ZERO) + amount
         return amounts
 
     def released_since(self, snapshot: Snapshot) -> bool:
@@ -98,5 +101,11 @@ class AccountFunds:
             self._freed.set()
 
 
+def _waiting(futures: Iterable[asyncio.Future[Snapshot]]) -> Iterable[asyncio.Future[Snapshot]]:
+    """Those whose tasks were not cancelled meanwhile."""
+    return (future for future in futures if not future.done())
+
+
+_ZERO = Decimal(0)
 _KEEP_RELEASED_NS = 60_000_000_000
 """Longer than any balance read is allowed to take."""

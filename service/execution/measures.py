@@ -5,7 +5,6 @@ from __future__ import annotations
 from decimal import Decimal
 
 from service.clock import Clock
-from service.core.markets import Quote
 from service.core.orders import FINAL, Fill, Order, OrderStatus, Side, SizingMethod
 from service.core.sizing import Sized
 from service.execution.register import OUTCOME_UNKNOWN, Change, LiveOrder
@@ -52,13 +51,13 @@ class OrderMeasures:
         self._adverse = telemetry.histograms(c.SLIPPAGE_ADVERSE_BPS, "exchange", "side")
         self._favourable = telemetry.histograms(c.SLIPPAGE_FAVOURABLE_BPS, "exchange", "side")
 
-    def sized(self, order: Order, sized: Sized, quote: Quote) -> None:
+    def sized(self, order: Order, sized: Sized) -> None:
         """An order is about to be sent with this size, for the first time."""
         if sized.percent_of_equity is not None:
             method = order.sizing.method
             label = SizingMethod.EXPLICIT if method in _EXPLICIT else method
             self._position_size[label.value].record(sized.percent_of_equity)
-        usd = self._usd(sized.quantity * quote.mid, order.symbol.partition("/")[2].partition(":")[0])
+        usd = self._usd(sized.quantity * sized.mid, order.symbol.partition("/")[2].partition(":")[0])
         if usd is not None:
             self._order_size[order.exchange, order.symbol, sized.side.value].record(usd)
 
