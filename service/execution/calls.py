@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from time import time_ns
 from typing import TypeVar
 
+from service.bounded import SameTime
 from service.clock import Clock
 from service.core.breaker import Breaker, BreakerState
 from service.core.markets import Balance, Position, Quote
@@ -54,7 +54,7 @@ class ExchangeCalls:
         self.clock_skew = 0.0
         self._telemetry = telemetry
         self._clock = clock
-        self._timeout = timeout
+        self._bounded = SameTime(timeout)
         self._calls = telemetry.counters(c.EXCHANGE_API_CALLS, "endpoint", "status", exchange=exchange.name)
         self._durations = telemetry.histograms(c.EXCHANGE_API_DURATION, "endpoint", exchange=exchange.name)
         self._attempts = telemetry.counters(c.ORDER_ATTEMPTS, "outcome", exchange=exchange.name)
@@ -90,8 +90,7 @@ class ExchangeCalls:
             started = self._clock.monotonic_ns()
             outcome: Outcome
             try:
-                async with asyncio.timeout(self._timeout):
-                    outcome = await self.exchange.create_order(request)
+                outcome = await self._bounded.within(self.exchange.create_order(request))
             except TimeoutError:
                 outcome = InDoubt(cause="timeout")
             except Exception as error:  # whatever an adapter lets through, the order may have been executed
@@ -111,8 +110,7 @@ class ExchangeCalls:
             started = self._clock.monotonic_ns()
             outcome: CancelOutcome
             try:
-                async with asyncio.timeout(self._timeout):
-                    outcome = await self.exchange.cancel_order(ref)
+                outcome = await self._bounded.within(self.exchange.cancel_order(ref))
             except TimeoutError:
                 outcome = InDoubt(cause="timeout")
             except Exception as error:  # as for create_order: the cancel may have happened
@@ -134,8 +132,7 @@ class ExchangeCalls:
         started = self._clock.monotonic_ns()
         result: LookUp
         try:
-            async with asyncio.timeout(self._timeout):
-                result = await self.exchange.look_up(ref)
+            result = await self._bounded.within(self.exchange.look_up(ref))
         except TimeoutError:
             result = Unanswered(cause="timeout")
         except Exception as error:  # an adapter's defect must not end the search for an order
@@ -173,8 +170,7 @@ class ExchangeCalls:
 
     async def _answer(self, endpoint: str, call: Callable[[], Awaitable[T]], started: int, span: Span | None) -> T:
         try:
-            async with asyncio.timeout(self._timeout):
-                result = await call()
+            result = await self._bounded.within(call())
         except (TimeoutError, ExchangeUnavailable) as error:
             cause = "timeout" if isinstance(error, TimeoutError) else "transport"
             self._account_for(endpoint, started, Unanswered(cause=cause), span)
