@@ -9,6 +9,9 @@ ENDED = frozenset({OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.EXPIRED
 
 _NEVER_EXECUTED = frozenset({OrderStatus.DENIED, OrderStatus.REJECTED})
 
+OVER = ENDED | _NEVER_EXECUTED
+"""No order of another status is settled."""
+
 _GIVE_UP_NS = 600 * 1_000_000_000
 
 

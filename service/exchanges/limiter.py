@@ -57,6 +57,11 @@ class Limiter:
         A cost above the burst leaves when the burst is full, and the rest is owed. Cancelled, it takes nothing.
         """
         _check(cost)
+        if not self._waiters:
+            self._gain()
+            if self._wait_s(priority, cost) == 0:
+                self._units -= cost
+                return
         waiter = _Waiter(priority, next(self._numbers), cost, asyncio.get_running_loop().create_future())
         heappush(self._waiters, waiter)
         self._let_go()
@@ -85,7 +90,8 @@ class Limiter:
         """Let go whoever may, and set the timer for the next."""
         self._gain()
         while self._waiters:
-            wait_s = self._wait_s(self._waiters[0])
+            first = self._waiters[0]
+            wait_s = self._wait_s(first.priority, first.cost)
             if wait_s > 0:
                 self._wake_after(wait_s)
                 return
@@ -96,10 +102,10 @@ class Limiter:
                 waiter.gone.set_result(None)
         self._stop_timer()
 
-    def _wait_s(self, first: _Waiter) -> float:
+    def _wait_s(self, priority: Priority, cost: float) -> float:
         paused_s = (self._paused_until_ns - self._counted_ns) / 1e9
-        kept = 0.0 if first.priority in _HURRIED else self._burst * _RESERVED
-        missing = min(first.cost + kept, self._burst) - self._units
+        kept = 0.0 if priority in _HURRIED else self._burst * _RESERVED
+        missing = min(cost + kept, self._burst) - self._units
         short_s = missing / self._rate if missing > _ROUNDING else 0.0
         return max(paused_s, short_s, 0.0)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from time import time_ns
 from typing import TypeVar
@@ -142,24 +142,24 @@ class ExchangeCalls:
         return None if isinstance(result, Unanswered) else result
 
     async def fetch_balances(self, account: str, attributes: Attributes | None) -> Mapping[str, Balance]:
-        return await self._read("fetch_balances", lambda: self.exchange.fetch_balances(account), attributes)
+        return await self._read("fetch_balances", self.exchange.fetch_balances(account), attributes)
 
     async def fetch_positions(self, account: str, attributes: Attributes | None) -> Mapping[str, Position]:
-        return await self._read("fetch_positions", lambda: self.exchange.fetch_positions(account), attributes)
+        return await self._read("fetch_positions", self.exchange.fetch_positions(account), attributes)
 
     async def fetch_quote(self, symbol: str, attributes: Attributes) -> Quote:
-        return await self._read("fetch_quote", lambda: self.exchange.fetch_quote(symbol), attributes)
+        return await self._read("fetch_quote", self.exchange.fetch_quote(symbol), attributes)
 
     async def open_orders(self, account: str) -> Sequence[OrderReport]:
-        return await self._read("open_orders", lambda: self.exchange.open_orders(account), None)
+        return await self._read("open_orders", self.exchange.open_orders(account), None)
 
     async def fills_since(self, account: str, symbols: Sequence[str], since_ns: int) -> Sequence[Trade]:
-        return await self._read("fills_since", lambda: self.exchange.fills_since(account, symbols, since_ns), None)
+        return await self._read("fills_since", self.exchange.fills_since(account, symbols, since_ns), None)
 
     async def fetch_time(self) -> int:
-        return await self._read("fetch_time", self.exchange.fetch_time, None)
+        return await self._read("fetch_time", self.exchange.fetch_time(), None)
 
-    async def _read(self, endpoint: str, call: Callable[[], Awaitable[T]], attributes: Attributes | None) -> T:
+    async def _read(self, endpoint: str, call: Awaitable[T], attributes: Attributes | None) -> T:
         """A read; raises ExchangeUnavailable. Polls (no attributes) leave metrics, no span."""
         started = self._clock.monotonic_ns()
         if attributes is None:
@@ -168,9 +168,9 @@ class ExchangeCalls:
             span.set({c.ATTR_EXCHANGE_ENDPOINT: endpoint})
             return await self._answer(endpoint, call, started, span)
 
-    async def _answer(self, endpoint: str, call: Callable[[], Awaitable[T]], started: int, span: Span | None) -> T:
+    async def _answer(self, endpoint: str, call: Awaitable[T], started: int, span: Span | None) -> T:
         try:
-            result = await self._bounded.within(call())
+            result = await self._bounded.within(call)
         except (TimeoutError, ExchangeUnavailable) as error:
             cause = "timeout" if isinstance(error, TimeoutError) else "transport"
             self._account_for(endpoint, started, Unanswered(cause=cause), span)

@@ -35,7 +35,7 @@ class Lanes:
             return
         self._waiting[key] = deque((live,))
         if not self._stopping:
-            self._tasks[key] = asyncio.create_task(self._run(key), name=f"lane {key[0]} {key[1]}")
+            self._tasks[key] = asyncio.create_task(self._run(key))
 
     async def stop(self, within: float, *, on_the_wire: Callable[[LiveOrder], bool]) -> None:
         """Begin nothing more; what is on the wire gets `within` seconds, all else ends now and stays journaled."""

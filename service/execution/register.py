@@ -27,7 +27,7 @@ from service.core.orders import (
 )
 from service.core.outcomes import OrderReport
 from service.core.reports import Effect, effect_of
-from service.core.settling import ENDED, is_settled
+from service.core.settling import ENDED, OVER, is_settled
 from service.execution import attributes
 from service.journal.protocol import Journal
 from telemetry import conventions as c
@@ -320,6 +320,8 @@ class Register:
         """Whether nothing more is expected of the order with `fields` and `fills`."""
         order = live.order
         status = fields.get("status", order.status)
+        if status not in OVER:
+            return False
         now_ns = self._clock.monotonic_ns()
         known = sum((fill.quantity for fill in fills if fill.id not in live.fill_ids), live.fills_qty)
         return is_settled(
