@@ -40,6 +40,7 @@ class Queries(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     claim_answer: str
     answer: str
+    keys: str
     forget_answers: str
     insert_order: str
     update_orders: str

@@ -69,6 +69,9 @@ WHERE expires_ns <= excluded.created_ns;
 -- name: answer
 SELECT * FROM answers WHERE source = :source AND key = :key AND expires_ns > :now_ns;
 
+-- name: keys
+SELECT source, key, rowid FROM answers WHERE rowid > :after ORDER BY rowid LIMIT :limit;
+
 -- name: forget_answers
 DELETE FROM answers WHERE rowid IN (SELECT rowid FROM answers WHERE expires_ns <= :now_ns LIMIT :limit);
 

@@ -23,6 +23,17 @@ _AFTER_ALL = "\U0010ffff"
 """Sorts behind every id."""
 
 
+_KEYS_AT_ONCE = 20_000
+"""How many keys are read in one go: a few hundredths of a second, for which other reads wait."""
+
+
+def keys(connection: sqlite3.Connection, after: int) -> tuple[list[tuple[str, str]], int | None]:
+    """Sources and keys of some answers behind row `after`, and the last one's row; None where there are no more."""
+    found = connection.execute(SQL.keys, {"after": after, "limit": _KEYS_AT_ONCE}).fetchall()
+    last = found[-1]["rowid"] if len(found) == _KEYS_AT_ONCE else None
+    return [(source, key) for source, key, _ in found], last
+
+
 def answer(connection: sqlite3.Connection, source: str, key: str, now_ns: int) -> StoredAnswer | None:
     row = connection.execute(SQL.answer, {"source": source, "key": key, "now_ns": now_ns}).fetchone()
     return None if row is None else rows.answer_of(row)

@@ -26,6 +26,7 @@ from service.core.orders import Fill, Order, Transition
 from service.folders import make_folder
 from service.journal import database, reads, rows, writes
 from service.journal.kept_time import KeptTime
+from service.journal.known_keys import KnownKeys
 from service.journal.lock import JournalLock
 from service.journal.protocol import (
     Appended,
@@ -77,6 +78,8 @@ class SqliteJournal:
         self._lists = lists
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal-reader")
         self._closing = threading.Lock()
+        self._known = KnownKeys()
+        self._reader.submit(self._learn_keys, self._known, after=0)
         self._halts: Mapping[str, HaltLevel] = MappingProxyType(reads.halts(points))
 
     @classmethod
@@ -119,6 +122,7 @@ class SqliteJournal:
 
     async def append(self, order: Order, answer: StoredAnswer) -> Appended | Duplicate:
         """Raises JournalConflict where an order id, or a client order id at its exchange and account, is taken."""
+        self._known.add([(answer.source, answer.key)])
         transition = rows.transition_row(rows.first_transition(order))
         operation = writes.AppendOrder(answer, rows.inserted(order), transition)
         stored, commit = await self._writer.submit(operation)
@@ -175,11 +179,22 @@ class SqliteJournal:
         return self._time.now_ns()
 
     def look_up_answer(self, source: str, key: str, now_ns: int) -> StoredAnswer | None:
-        """Raises JournalUnavailable where the file cannot be read."""
+        """Raises JournalUnavailable where the file has to be read and cannot be."""
+        if not self._known.may_hold(source, key):
+            return None
         try:
             return reads.answer(self._points, source, key, now_ns)
         except sqlite3.Error as error:
             raise _unreadable(error) from error
+
+    def _learn_keys(self, known: KnownKeys, after: int) -> None:
+        """What earlier processes wrote, a slice at a time between other reads; where that fails, all look-ups read."""
+        keys, last = reads.keys(self._lists, after)
+        known.add(keys)
+        if last is None:
+            known.complete = True
+        else:
+            self._reader.submit(self._learn_keys, known, after=last)
 
     def halts(self) -> Mapping[str, HaltLevel]:
         """By account, as last committed; an account that is missing was never halted."""
@@ -239,6 +254,7 @@ class SqliteJournal:
     async def close(self) -> None:
         """Write what is queued, then let go of the file. Everything later raises JournalUnavailable."""
         self._points.close()
+        self._known = KnownKeys()  # knows nothing: what is looked up from here on is refused, not unknown
         await asyncio.to_thread(self._close)
 
     def _close(self) -> None:
