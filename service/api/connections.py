@@ -1,9 +1,10 @@
 """One connection of a listener: bounded in what it may send, hold back and leave unread, whatever its bytes are.
 
-uvicorn bounds idle connections after their first answer and nothing else: a head may be of any size and take for ever,
-trailers are added to the headers, requests are queued without end, and a sender that does not read its answers keeps
-its connection. Here the sender has the turn until its request is complete and again while it leaves answers unread;
-a turn that takes too long ends the connection, and the oldest turns end first where connections run short.
+uvicorn bounds idle connections after their first answer, with a timer for each answer, and nothing else: a head may be
+of any size and take for ever, trailers are added to the headers, requests are queued without end, and a sender that
+does not read its answers keeps its connection. Here the sender has the turn until its request is complete and again
+while it leaves answers unread; a turn that takes too long ends the connection, and the oldest turns end first where
+connections run short.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from collections import OrderedDict
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 import httptools
 from starlette.responses import Response
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGIVersions
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from service.api.problem import problem
 from service.core.refusals import DenialReason
@@ -42,6 +45,7 @@ IDLE_TIMEOUT_S = 75.0
 
 CHECK_EVERY_S = 1.0
 _NEVER = float("inf")
+_ASGI: ASGIVersions = {"version": "3.0", "spec_version": "2.3"}
 _RETRY_AFTER_S = 5
 
 
@@ -137,8 +141,6 @@ class Connection(HttpToolsProtocol):
         self._room.done(self)
         if self._check is not None:
             self._check.cancel()
-        # uvicorn leaves this timer running where the connection broke; it holds everything that belongs to it.
-        self._unset_keepalive_if_required()
         self.pipeline.clear()
         super().connection_lost(exc)
 
@@ -181,7 +183,6 @@ class Connection(HttpToolsProtocol):
         if self._ignores:
             self._discard(len(data))
             return
-        self._unset_keepalive_if_required()
         self._overhead += len(data)
         try:
             self.parser.feed_data(data)
@@ -217,27 +218,32 @@ class Connection(HttpToolsProtocol):
         return self._unanswered > 0
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
         self._begun, self._has_head = True, False
         self._head_bytes = self._headers = self._overhead = self._discarded = 0
         if self._unanswered == 0:
             self._senders_turn(HEAD_TIMEOUT_S + self._room.body_timeout)
 
     def on_url(self, url: bytes) -> None:
-        self._count(len(url))
-        super().on_url(url)
+        self._head_bytes += len(url)
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self._stop(_HEAD_TOO_LARGE)
+        self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers += 1
-        self._count(len(name) + len(value))
-        # A trailer is no header: it may come after a proxy has said whose request it is.
-        if not self._has_head:
-            super().on_header(name, value)
-
-    def _count(self, size: int) -> None:
-        self._head_bytes += size
+        self._head_bytes += len(name) + len(value)
         if self._head_bytes > MAX_HEAD_BYTES or self._headers > MAX_HEADERS:
             self._stop(_HEAD_TOO_LARGE)
+        # A trailer is no header: it may come after a proxy has said whose request it is.
+        if self._has_head:
+            return
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def _stop(self, fault: _Fault) -> None:
         """Make the parser give up: what a callback raises, it raises."""
@@ -247,13 +253,52 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         if len(self.pipeline) >= MAX_PIPELINED:
             self._stop(_TOO_MANY_PIPELINED)
-        if self.parser.get_method() == b"CONNECT":
+        method = self.parser.get_method()
+        if method == b"CONNECT":
             self._stop(_NO_TUNNEL)
         if self.parser.should_upgrade():
             return
-        super().on_headers_complete()
         self._has_head = True
         self._unanswered += 1
+        self.cycle = self._cycle(method.decode("ascii"))
+        if self._unanswered == 1:
+            self._start_asgi_task(self.cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
+
+    def _cycle(self, method: str) -> RequestResponseCycle:
+        """The request whose head is complete, and its answer, which is still to come."""
+        version = self.parser.get_http_version()
+        url = httptools.parse_url(self.url)
+        self.scope = {
+            "type": "http",
+            "asgi": _ASGI,
+            "http_version": version,
+            "method": method,
+            "scheme": "http",
+            "path": unquote(url.path.decode("ascii")),
+            "raw_path": url.path,
+            "query_string": url.query or b"",
+            "root_path": "",
+            "headers": self.headers,
+            "client": self.client,
+            "server": self.server,
+            "state": {},
+        }
+        return RequestResponseCycle(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
 
     def on_body(self, body: bytes) -> None:
         self._overhead -= len(body)
@@ -275,9 +320,14 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         self._unanswered -= 1
-        super().on_response_complete()
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
         self._take_turns()
-        if self._unanswered or self.transport.is_closing():
+        if self._unanswered:
             return
         if self._fault is not None:
             self._close_with(self._fault)

@@ -13,7 +13,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
-from service.api.connections import IDLE_TIMEOUT_S, Connection, Room
+from service.api.connections import Connection, Room
 from service.core.refusals import DenialReason
 from service.errors import ConfigurationError
 
@@ -80,7 +80,6 @@ class Servers:
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            timeout_keep_alive=int(IDLE_TIMEOUT_S),
             timeout_graceful_shutdown=max(1, int(self._shutdown_timeout)),
             backlog=BACKLOG,
         )

@@ -248,6 +248,15 @@ async def test_a_second_request_that_does_not_end_is_closed_in_time(slow: Raw) -
     assert await slow.closed()
 
 
+async def test_a_connection_that_is_not_used_any_more_is_closed_in_time(
+    slow: Raw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "IDLE_TIMEOUT_S", 0.5)
+    slow.write(HEALTH)
+    assert (await slow.answer()).status == 200
+    assert await slow.closed()
+
+
 async def test_a_sender_that_drips_is_closed_in_time(slow: Raw) -> None:
     slow.write(HEALTH)
     await slow.answer()
