@@ -50,6 +50,9 @@ _ALONE = {
 }
 """Fields that would say what nobody listens to: whoever wrote them meant something else."""
 
+_BEYOND_A_QUANTITY = frozenset({"action", "order_type", "reduce_only", *_SIZES, *_BESIDE_SIZES}) - {"side", "quantity"}
+"""Without any of these fields an alert is a market order of a quantity."""
+
 _WHY_ALONE = {
     _Kind.TARGET: "target_position says where to end, with target_quantity; leave this out",
     _Kind.CLOSE: "action close sells or buys back all that is held, at the market; leave this out",
@@ -78,6 +81,14 @@ _CLOSE = Plan(sizing=Sizing(method=SizingMethod.TARGET, value=_ZERO), reduce_onl
 
 def read_plan(reader: FieldReader) -> Plan | None:
     """What the alert wants; None where that cannot be read. Errors are noted in `reader`, also beside a plan."""
+    # Most alerts: none of the questions below is about what they say.
+    if "quantity" in reader.document and reader.document.keys().isdisjoint(_BEYOND_A_QUANTITY):
+        return _read_market_order(reader)
+    return _read_any_plan(reader)
+
+
+def _read_any_plan(reader: FieldReader) -> Plan | None:
+    """As `read_plan`, whatever the alert says."""
     kind = _read_kind(reader)
     if kind is None:
         return None
@@ -135,6 +146,14 @@ def _read_target(reader: FieldReader, *, reduce_only: bool) -> Plan | None:
         return None
     value = quantity if target is _Target.LONG else quantity.copy_negate()
     return Plan(sizing=Sizing(method=SizingMethod.TARGET, value=value))
+
+
+def _read_market_order(reader: FieldReader) -> Plan | None:
+    """As `_read_order` reads what has a quantity and nothing beyond."""
+    side, quantity = reader.choice("side", _SIDES), reader.amount("quantity")
+    if side is None or quantity is None:
+        return None
+    return Plan(side=side, sizing=Sizing(method=SizingMethod.EXPLICIT, value=quantity))
 
 
 def _read_order(reader: FieldReader) -> Plan | None:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from service.core import plans
 from service.core.alerts import Alert, decode_document, parse_alert
+from service.core.fields import FieldReader
 from service.core.orders import Action, OrderType, Side, Sizing, SizingMethod
 from service.core.refusals import DenialReason, Refusal
 
@@ -164,3 +168,37 @@ def test_without_the_fields_of_a_position_an_alert_is_an_order():
     nothing = {"action": None, "target_position": None, "target_quantity": None}
 
     assert alert_of(BUY | nothing).side is Side.BUY
+
+
+amounts = st.none() | st.decimals() | st.integers() | st.booleans() | st.text(max_size=4) | st.lists(st.none())
+plain = st.fixed_dictionaries(
+    {"quantity": amounts | st.sampled_from(["1", " 0.5", "1e-3", "NaN", "-1"])},
+    optional={
+        "side": st.sampled_from(["buy", "sell", " BUY", "long", "", None, 1]),
+        **dict.fromkeys(("symbol", "account", "id", "tag", "comment", "timestamp", "confidence", "source"), amounts),
+    },
+)
+
+
+@given(plain)
+@settings(max_examples=300)
+def test_an_alert_of_nothing_but_a_quantity_is_read_like_any_other(document: dict[str, object]):
+    short, long = FieldReader(document), FieldReader(document)
+
+    assert plans.read_plan(short) == plans._read_any_plan(long)
+    assert (short.errors, short.operations, short.nan_replaced) == (long.errors, long.operations, long.nan_replaced)
+
+
+def test_every_field_that_a_plan_reads_beside_side_and_quantity_is_asked_for():
+    class Asked(dict[str, object]):
+        def get(self, field, default=None):
+            asked.add(field)
+            return super().get(field, default)
+
+        def __contains__(self, field):
+            asked.add(field)
+            return super().__contains__(field)
+
+    asked: set[object] = set()
+    plans._read_any_plan(FieldReader(Asked(side="buy", quantity="1")))
+    assert asked - {"side", "quantity"} <= plans._BEYOND_A_QUANTITY
