@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
 import msgspec
@@ -19,6 +20,12 @@ class JSONResponse(Response):
 
     def render(self, content: object) -> bytes:
         return content if isinstance(content, bytes) else msgspec.json.encode(content)
+
+    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
+        """`headers` beside the body's own; Starlette's way is for bodies without a type and headers that say it."""
+        self.raw_headers = [(b"content-length", b"%d" % len(self.body)), (b"content-type", self.media_type.encode())]
+        if headers:
+            self.raw_headers += ((name.lower().encode(), value.encode("latin-1")) for name, value in headers.items())
 
 
 class ProblemResponse(JSONResponse):

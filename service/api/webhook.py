@@ -113,13 +113,8 @@ class Webhook:
         live = self._register.track(intake.order, received_monotonic_ns=intake.received_monotonic_ns)
         intake.span.set({c.ATTR_ORDER_ID: live.order.id, c.ATTR_ORDER_CLIENT_ORDER_ID: live.order.client_order_id})
         self._executor.submit(live)
-        return await self._accepted(live, _wait_seconds(intake.headers.get("prefer", "")))
-
-    async def _accepted(self, live: LiveOrder, wait: float) -> Response:
-        if wait and await _outcome_within(live, wait):
-            order = live.order
-            return JSONResponse(answer_body(order) | views.summary(order), headers={"Preference-Applied": "wait"})
-        return JSONResponse(answer_body(live.order), ACCEPTED)
+        wait = _wait_seconds(intake.headers.get("prefer", ""))
+        return await _answer_within(live, wait) if wait else JSONResponse(intake.answer, ACCEPTED)
 
 
 def _first_of_each(raw: RawHeaders) -> dict[str, str]:
@@ -164,6 +159,14 @@ def _wait_seconds(prefer: str) -> float:
     """`wait=N` of a Prefer header (RFC 7240), at most 30 s; 0 without one."""
     found = _WAIT.search(prefer)
     return 0.0 if found is None else min(float(found[1]), MAX_WAIT_S)
+
+
+async def _answer_within(live: LiveOrder, seconds: float) -> Response:
+    """With the outcome, where there is one in time; else with how far the order is by then."""
+    if await _outcome_within(live, seconds):
+        order = live.order
+        return JSONResponse(answer_body(order) | views.summary(order), headers={"Preference-Applied": "wait"})
+    return JSONResponse(answer_body(live.order), ACCEPTED)
 
 
 async def _outcome_within(live: LiveOrder, seconds: float) -> bool:

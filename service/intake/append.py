@@ -31,8 +31,9 @@ class Append:
         order = intake.order = msgspec.structs.replace(
             intake.order, last_span_id=None if current is None else current.span_id
         )
+        intake.answer = msgspec.json.encode(answer_body(order))
         try:
-            result = await self._journal.append(order, self._answer(intake))
+            result = await self._journal.append(order, self._stored(intake, order, intake.answer))
         except JournalUnavailable as error:
             raise Refusal(
                 DenialReason.JOURNAL_UNAVAILABLE,
@@ -45,9 +46,8 @@ class Append:
         else:
             intake.appended = True
 
-    def _answer(self, intake: Intake) -> StoredAnswer:
-        order, key = intake.order, intake.key
-        assert order is not None, "normalized before"
+    def _stored(self, intake: Intake, order: Order, body: bytes) -> StoredAnswer:
+        key = intake.key
         assert key is not None, "looked up before"
         now_ns = self._journal.kept_ns()
         return StoredAnswer(
@@ -58,7 +58,7 @@ class Append:
             trace_id=order.trace.trace_id,
             span_id=order.trace.span_id,
             status=ACCEPTED,
-            body=msgspec.json.encode(answer_body(order)),
+            body=body,
             created_ns=now_ns,
             expires_ns=now_ns + key.keep_ns,
         )

@@ -63,6 +63,7 @@ class Intake:
     market: Market | None = None
     order: Order | None = None
     replay: StoredAnswer | None = None
+    answer: bytes = b""
     appended: bool = False
     commit: Commit | None = None
 
