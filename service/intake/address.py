@@ -78,7 +78,7 @@ class CheckAddress:
         self._checks = telemetry.counters(c.IP_WHITELIST_CHECKS, "client_ip", "allowed")
         self._rejections = telemetry.counters(c.IP_WHITELIST_REJECTIONS, "client_ip")
 
-    async def __call__(self, intake: Intake) -> None:
+    def __call__(self, intake: Intake) -> None:
         if intake.source is None or not intake.source.networks:
             return
         allowed = _within(intake.client, intake.source.networks)
@@ -103,7 +103,7 @@ class LimitFailures:
         self._rejections = telemetry.counters(c.RATE_LIMIT_REJECTIONS, "client_ip")
         self._clock = clock
 
-    async def __call__(self, intake: Intake) -> None:
+    def __call__(self, intake: Intake) -> None:
         sender = _within(intake.client, self._senders)
         allowed = sender or self._buckets.available(_key(intake.client), self._now())
         self._requests[intake.client, "true" if allowed else "false"].add()

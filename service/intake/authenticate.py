@@ -18,7 +18,7 @@ class Decode:
 
     span = c.SPAN_WEBHOOK_DECODE
 
-    async def __call__(self, intake: Intake) -> None:
+    def __call__(self, intake: Intake) -> None:
         intake.document = decode_document(intake.body)
 
 
@@ -31,7 +31,7 @@ class Authenticate:
         self._attempts = telemetry.counters(c.AUDIT_EVENTS, "client_ip", "result", event_type="authentication")
         self._clock = clock
 
-    async def __call__(self, intake: Intake) -> None:
+    def __call__(self, intake: Intake) -> None:
         token = intake.document.pop("token", None)
         proven = self._proves(intake, token)
         self._attempts[intake.client, "success" if proven else "failure"].add()

@@ -26,7 +26,7 @@ class CheckRisk:
         self._telemetry = telemetry
         self._clock = clock
 
-    async def __call__(self, intake: Intake) -> None:
+    def __call__(self, intake: Intake) -> None:
         order = intake.order
         assert order is not None, "normalized before"
         try:

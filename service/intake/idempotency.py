@@ -21,7 +21,7 @@ class LookUpKey:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
 
-    async def __call__(self, intake: Intake) -> None:
+    def __call__(self, intake: Intake) -> None:
         source = intake.known
         signed_id = intake.headers.get("webhook-id") if source.settings.auth == "standard" else None
         intake.content_hash = content_hash(intake.document)
@@ -56,7 +56,7 @@ class LimitSource:
         self._clock = clock
         self._refuses = refuses
 
-    async def __call__(self, intake: Intake) -> None:
+    def __call__(self, intake: Intake) -> None:
         refusal = self._refuses()
         if refusal is not None:
             raise refusal

@@ -14,6 +14,7 @@ from service.core.orders import Action, Intent, Order, OrderType, TraceContext
 from service.core.refusals import DenialReason, Refusal
 from service.core.symbols import SymbolTable
 from service.exchanges.protocol import Exchange
+from service.execution import attributes
 from service.intake.request import Intake
 from service.randomness import RandomBytes
 from service.settings import SourceSettings
@@ -59,7 +60,7 @@ class Normalize:
         self._random = RandomBytes()
         self._telemetry = telemetry
 
-    async def __call__(self, intake: Intake) -> None:
+    def __call__(self, intake: Intake) -> None:
         alert = intake.alert
         assert alert is not None, "validated before"
         account = self._account(alert, intake.known.settings)
@@ -70,6 +71,7 @@ class Normalize:
             self._telemetry.add(c.NORMALIZATION_OPERATIONS, operation_type="symbol")
         intake.exchange, intake.market = exchange, market
         intake.order = self._order(intake, alert, account, exchange, market)
+        intake.identity = attributes.identity(intake.order)
 
     def _account(self, alert: Alert, settings: SourceSettings) -> str:
         account = alert.account or settings.accounts[0]

@@ -9,20 +9,19 @@ from service.clock import Clock
 from service.core.refusals import DenialReason, Refusal
 from service.execution import attributes
 from service.intake.address import LimitFailures
-from service.intake.request import UNKNOWN, Intake, Step
+from service.intake.request import UNKNOWN, Intake, LastStep, Step
 from telemetry import conventions as c
-from telemetry.facade import Attributes, Telemetry
+from telemetry.facade import Telemetry
 
 ACK_ON_TIME_NS = 250_000_000
 SERVER_ERROR = 500
-_NOTHING: Attributes = {}
 
 
 class Pipeline:
     """`steps` in order, then `last`, the one that waits for the disk; `limit` is charged for failures."""
 
     def __init__(
-        self, steps: Sequence[Step], last: Step, limit: LimitFailures, telemetry: Telemetry, clock: Clock
+        self, steps: Sequence[Step], last: LastStep, limit: LimitFailures, telemetry: Telemetry, clock: Clock
     ) -> None:
         self._steps = tuple(steps)
         self._last = last
@@ -48,14 +47,16 @@ class Pipeline:
         for step in self._steps:
             began_ns = time_ns()
             try:
-                await step(intake)
+                rest = step(intake)
+                if rest is not None:
+                    await rest
             except Refusal as refused:
-                tell(step.span, began_ns, {c.ATTR_DENIAL_REASON: refused.reason.value, **_identity(intake)})
+                tell(step.span, began_ns, {c.ATTR_DENIAL_REASON: refused.reason.value, **intake.identity})
                 return refused
             except BaseException as error:  # a defect or the end of the process: passed on, not without its step
-                tell(step.span, began_ns, _identity(intake), error=error)
+                tell(step.span, began_ns, intake.identity, error=error)
                 raise
-            tell(step.span, began_ns, _identity(intake))
+            tell(step.span, began_ns, intake.identity)
             if intake.replay is not None:
                 break
         return None
@@ -69,7 +70,7 @@ class Pipeline:
                 span.set({c.ATTR_DENIAL_REASON: refused.reason.value})
                 return refused
             finally:
-                span.set(_identity(intake))
+                span.set(intake.identity)
                 if intake.commit is not None:
                     span.set(attributes.commit(intake.commit, "append"))
         return None
@@ -108,10 +109,6 @@ class Pipeline:
         elif reason is DenialReason.SIGNATURE:
             self._telemetry.add(c.WEBHOOK_SIGNATURE_FAILURES, source=source)
         self._limit.charge(intake.client, reason)
-
-
-def _identity(intake: Intake) -> Attributes:
-    return _NOTHING if intake.order is None else attributes.identity(intake.order)
 
 
 def _symbol(intake: Intake) -> str:

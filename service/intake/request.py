@@ -15,7 +15,7 @@ from service.core.orders import Order
 from service.exchanges.protocol import Exchange
 from service.journal.protocol import Commit, StoredAnswer
 from service.settings import SourceSettings
-from telemetry.facade import RequestSpan
+from telemetry.facade import Attributes, RequestSpan
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
@@ -42,7 +42,10 @@ class Source:
 
 @dataclass(slots=True)
 class Intake:
-    """What is known of a request so far; each step adds its part."""
+    """What is known of a request so far; each step adds its part.
+
+    `identity` is what every span of the order carries.
+    """
 
     source_name: str
     source: Source | None
@@ -62,6 +65,7 @@ class Intake:
     exchange: Exchange | None = None
     market: Market | None = None
     order: Order | None = None
+    identity: Attributes = field(default_factory=dict)
     replay: StoredAnswer | None = None
     answer: bytes = b""
     appended: bool = False
@@ -84,4 +88,14 @@ class Step(Protocol):
 
     span: str
 
-    async def __call__(self, intake: Intake) -> None: ...
+    def __call__(self, intake: Intake) -> Awaitable[None] | None:
+        """None, or the rest of the step where it has to wait."""
+        ...
+
+
+class LastStep(Protocol):
+    """The step that waits for the disk, whatever comes in."""
+
+    span: str
+
+    def __call__(self, intake: Intake) -> Awaitable[None]: ...

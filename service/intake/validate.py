@@ -18,7 +18,7 @@ class Validate:
         self._telemetry = telemetry
         self._normalized = telemetry.counters(c.NORMALIZATION_OPERATIONS, "operation_type")
 
-    async def __call__(self, intake: Intake) -> None:
+    def __call__(self, intake: Intake) -> None:
         try:
             parsed = parse_alert(intake.document, source=intake.source_name)
         except Refusal as refusal:

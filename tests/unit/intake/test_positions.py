@@ -95,11 +95,19 @@ async def taken(
         normalize = Normalize({"spot": venue, "swap": venue}, TELEMETRY, SystemClock())
         check_risk = CheckRisk(Halts(cast("Journal", Switch(level))), TELEMETRY, SystemClock())
         limit = cast("LimitFailures", Charged())
-        refusal = await Pipeline((normalize,), check_risk, limit, TELEMETRY, SystemClock()).run(intake)
+        steps = (normalize, check_risk)
+        refusal = await Pipeline(steps, NothingAppended(), limit, TELEMETRY, SystemClock()).run(intake)
     if refusal is not None:
         raise refusal
     assert intake.order is not None
     return intake.order
+
+
+class NothingAppended:
+    span = "journal.append"
+
+    async def __call__(self, intake: Intake) -> None:
+        pass
 
 
 async def _receive() -> dict[str, Any]:
