@@ -46,7 +46,7 @@ from service.journal.sqlite import CommitStats, SqliteJournal
 from service.secrets import Secret, SecretStore
 from service.settings import PAPER, Loaded
 from telemetry import conventions as c
-from telemetry.environment import select
+from telemetry.choice import Choice, choose
 from telemetry.facade import Telemetry
 from telemetry.logs import configure_logging
 from telemetry.setup import TelemetryConfig, build_telemetry
@@ -283,8 +283,10 @@ async def _cancel(task: asyncio.Task[None]) -> None:
 
 def serve(loaded: Loaded, environ: Mapping[str, str] = os.environ) -> int:
     """Run until SIGTERM or SIGINT; the exit status. Raises FillpathError for what the user must mend."""
+    config = telemetry_config(loaded)
     try:
-        telemetry = build_telemetry(telemetry_config(loaded), environ)
+        choice = choose(config.engine, config.otlp_endpoint, environ)
+        telemetry = build_telemetry(config, environ, choice)
     except ValueError as error:
         raise ConfigurationError(str(error)) from None
     configure_logging(
@@ -294,13 +296,13 @@ def serve(loaded: Loaded, environ: Mapping[str, str] = os.environ) -> int:
     )
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_serve(loaded, telemetry, environ))
+            runner.run(_serve(loaded, telemetry, environ, choice))
     finally:
         telemetry.close(timeout=5.0)
     return 0
 
 
-async def _serve(loaded: Loaded, telemetry: Telemetry, environ: Mapping[str, str]) -> None:
+async def _serve(loaded: Loaded, telemetry: Telemetry, environ: Mapping[str, str], choice: Choice) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -309,8 +311,7 @@ async def _serve(loaded: Loaded, telemetry: Telemetry, environ: Mapping[str, str
     await service.start()
     _calm_garbage_collection()
     # Not before: a start that is refused says why, in one line, and nothing else.
-    engine = select(loaded.settings.telemetry.engine, environ)
-    log.log(logging.WARNING if engine.because else logging.INFO, "telemetry engine: %s", engine)
+    _say(choice)
     try:
         for line in banner(service.public_address, service.operator_address, loaded.data_dir / "secrets", None):
             print(line, flush=True)  # noqa: T201 - what the person who started it reads
@@ -318,6 +319,13 @@ async def _serve(loaded: Loaded, telemetry: Telemetry, environ: Mapping[str, str
         log.info("stopping")
     finally:
         await service.stop()
+
+
+def _say(choice: Choice) -> None:
+    engine, declaration = choice
+    log.log(logging.WARNING if engine.because else logging.INFO, "telemetry engine: %s", engine)
+    if declaration is not None:
+        log.log(logging.WARNING if declaration.left_out else logging.INFO, "%s", declaration)
 
 
 def _calm_garbage_collection() -> None:

@@ -10,26 +10,35 @@ from opentelemetry._logs import SeverityNumber
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource, _get_process_dependent_resource
 from opentelemetry.sdk.trace import SpanLimits
 
+from telemetry import limits
 from telemetry.facade import SpanContext
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from telemetry.config import TelemetryConfig
 
 SCOPE = "fillpath"
 
-# All of them named, or the environment would set the rest.
-SPAN_LIMITS = SpanLimits(
-    max_attributes=64,
-    max_span_attributes=64,
-    max_event_attributes=16,
-    max_link_attributes=16,
-    max_events=64,
-    max_links=16,
-    max_attribute_length=4096,
-    max_span_attribute_length=4096,
-)
-LOG_ATTRIBUTES = 64
-LOG_ATTRIBUTE_LENGTH = 8192
+
+def span_limits(most: Mapping[str, int]) -> SpanLimits:
+    """The SDK's form of limits by their names in `telemetry.limits`."""
+    # All of them named, or the environment would set the rest.
+    return SpanLimits(
+        max_attributes=most["attribute_count_limit"],
+        max_span_attributes=most["attribute_count_limit"],
+        max_event_attributes=most["event_attribute_count_limit"],
+        max_link_attributes=most["link_attribute_count_limit"],
+        max_events=most["event_count_limit"],
+        max_links=most["link_count_limit"],
+        max_attribute_length=most["attribute_value_length_limit"],
+        max_span_attribute_length=most["attribute_value_length_limit"],
+    )
+
+
+SPAN_LIMITS = span_limits(limits.SPAN)
+LOG_ATTRIBUTES = limits.LOG_RECORD["attribute_count_limit"]
+LOG_ATTRIBUTE_LENGTH = limits.LOG_RECORD["attribute_value_length_limit"]
 
 # Source: https://opentelemetry.io/docs/specs/otel/logs/data-model/#field-severitynumber
 _SEVERITIES = (
@@ -51,7 +60,11 @@ def severity(level: int) -> SeverityNumber:
 
 def resource_of(config: TelemetryConfig) -> Resource:
     """What the settings say of this process; `OTEL_RESOURCE_ATTRIBUTES` and `OTEL_SERVICE_NAME` win."""
-    own = Resource(
+    return resource_by_settings(config).merge(OTELResourceDetector().detect())
+
+
+def resource_by_settings(config: TelemetryConfig) -> Resource:
+    return Resource(
         {
             "service.name": "fillpath",
             "service.version": config.service_version,
@@ -59,7 +72,6 @@ def resource_of(config: TelemetryConfig) -> Resource:
             "deployment.environment.name": config.environment,
         }
     )
-    return own.merge(OTELResourceDetector().detect())
 
 
 def resource_of_child(resource: Resource) -> Resource:

@@ -30,6 +30,13 @@ _PROTOCOLS = {"": OTLP_HTTP, "http/protobuf": OTLP_HTTP, "grpc": OTLP_GRPC}
 _SHOWN = 60
 
 
+class ConfigFile(NamedTuple):
+    """A declarative configuration file, and the variable that names it."""
+
+    variable: str
+    path: str
+
+
 class Selection(NamedTuple):
     """The engine that runs, and the variables that chose it in place of the settings' one; none where they did not."""
 
@@ -57,17 +64,13 @@ def select(engine: Engine, environ: Mapping[str, str]) -> Selection:
 def check(selection: Selection, configured: str | None, environ: Mapping[str, str]) -> None:
     """Look whether this engine can do what the environment asks for; `configured` is the settings' endpoint.
 
+    What a configuration file asks for is looked at where it is read (`telemetry.choice`).
+
     Raises:
         ValueError: it cannot; the message says what would be right.
     """
-    if selection.engine == "off":
+    if selection.engine == "off" or config_file(environ) is not None:
         return
-    for variable in CONFIG_FILES:
-        if environ.get(variable, "").strip():
-            raise ValueError(
-                f"{variable} names a declarative configuration, which no engine here reads; unset it and use the "
-                "settings and the OTEL_* variables that docs/telemetry.md lists"
-            )
     for signal in SIGNALS:
         for name in exporters(signal, environ):
             if name in {OTLP_HTTP, OTLP_GRPC}:
@@ -76,8 +79,24 @@ def check(selection: Selection, configured: str | None, environ: Mapping[str, st
                 raise ValueError(missing(signal, name))
 
 
+def config_file(environ: Mapping[str, str]) -> ConfigFile | None:
+    """The declarative configuration file that is to be obeyed; where there is one, no variable below counts.
+
+    Raises:
+        ValueError: two different ones are named.
+    """
+    files = [ConfigFile(name, path) for name in CONFIG_FILES if (path := environ.get(name, "").strip())]
+    if len({file.path for file in files}) > 1:
+        raise ValueError(f"{' and '.join(CONFIG_FILES)} name different files; set one of them")
+    return files[0] if files else None
+
+
 def _beyond_lean(environ: Mapping[str, str]) -> Iterator[str]:
-    yield from (name for name in (*CONFIG_FILES, *CREDENTIAL_PROVIDERS) if environ.get(name, "").strip())
+    files = [name for name in CONFIG_FILES if environ.get(name, "").strip()]
+    yield from files
+    if files:
+        return
+    yield from (name for name in CREDENTIAL_PROVIDERS if environ.get(name, "").strip())
     named: dict[str, None] = {}
     for signal in SIGNALS:
         if set(_exporter_names(signal, environ)) - {"otlp", OTLP_HTTP}:

@@ -23,6 +23,11 @@ class Variable:
 
 
 OBEYED = (
+    Variable(
+        "OTEL_CONFIG_FILE, OTEL_EXPERIMENTAL_CONFIG_FILE",
+        "a declarative configuration in YAML, which selects the SDK's engine; see below",
+        SDK,
+    ),
     Variable("OTEL_SDK_DISABLED", "`true` switches telemetry off: no spans, no metrics, no export; logs stay"),
     Variable("OTEL_SERVICE_NAME", "`service.name` instead of `fillpath`"),
     Variable("OTEL_RESOURCE_ATTRIBUTES", "added to the resource; wins over the settings"),
@@ -88,7 +93,7 @@ IGNORED = (
 REFUSED = (
     Variable(
         "OTEL_CONFIG_FILE, OTEL_EXPERIMENTAL_CONFIG_FILE",
-        "a declarative configuration: no engine here reads one, and to pass it over would lose telemetry",
+        "two different files, or one that cannot be read or obeyed: the message names place, expectation and remedy",
     ),
     Variable("OTEL_EXPORTER_OTLP_PROTOCOL, _<SIGNAL>_PROTOCOL", "`http/json` and all that is no protocol of OTLP"),
     Variable("OTEL_EXPORTER_OTLP_ENDPOINT, _<SIGNAL>_ENDPOINT", "what is no `http://` or `https://` URL"),

@@ -53,7 +53,7 @@ def test_the_service_sees_no_telemetry_engine(path: Path) -> None:
     engines = ("opentelemetry", "prometheus_client")
     assert not [module for module in imports(path) if module.startswith(engines)]
     if name_of(path) != "service.app":
-        allowed = ("telemetry.conventions", "telemetry.facade", "telemetry.environment")
+        allowed = ("telemetry.conventions", "telemetry.facade", "telemetry.choice")
         assert not [
             m for m in imports(path) if within(m, "telemetry") and m != "telemetry" and not m.startswith(allowed)
         ]

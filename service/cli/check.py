@@ -17,7 +17,7 @@ from service.cli.output import clean, print_json, show, table
 from service.errors import FillpathError, SecretError
 from service.exchanges.settings import CREDENTIALS
 from service.settings import ServerSettings, TelemetrySettings
-from telemetry import environment
+from telemetry.choice import choose
 
 SKEW_LIMIT_S = 1.0
 """Beyond it exchanges refuse requests, and the alert rule ClockSkew fires."""
@@ -78,12 +78,12 @@ def _rows(context: Context) -> Iterator[Row]:
 
 def _telemetry(settings: TelemetrySettings, environ: Mapping[str, str]) -> Row:
     """Which engine a start with these variables gets; a running service was started with its own."""
-    selection = environment.select(settings.engine, environ)
     try:
-        environment.check(selection, settings.otlp_endpoint or None, environ)
+        selection, declaration = choose(settings.engine, settings.otlp_endpoint or None, environ)
     except ValueError as error:
         return _failed("telemetry", error, "correct the variable")
-    return Row("telemetry", ok=True, result=f"engine {selection}")
+    obeyed = "" if declaration is None else f"; {declaration}"
+    return Row("telemetry", ok=True, result=f"engine {selection}{obeyed}")
 
 
 def _failed(name: str, error: Exception, fix: str) -> Row:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry._logs import LogRecord
-from opentelemetry.sdk._logs import LoggerProvider, LogRecordLimits
+from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
@@ -19,19 +19,11 @@ from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanKind, Tracer
 from telemetry import conventions as c
 from telemetry import w3c
 from telemetry.attributes import converted
-from telemetry.common import (
-    LOG_ATTRIBUTE_LENGTH,
-    LOG_ATTRIBUTES,
-    SCOPE,
-    SPAN_LIMITS,
-    from_otel,
-    resource_of,
-    severity,
-    to_otel,
-)
+from telemetry.common import SCOPE, from_otel, severity, to_otel
+from telemetry.declarative.building import by_file
 from telemetry.holding import Holder
 from telemetry.otlp_json import encode_trace
-from telemetry.sdk.export import Queue, log_queues, metric_readers, span_queues
+from telemetry.sdk.export import by_environment
 from telemetry.sdk.metrics import SdkMetrics
 from telemetry.sdk.spans import HoldingProcessor, SdkSpan, as_data, cost_of, trace_id_of
 from telemetry.series import Drops
@@ -42,10 +34,11 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from opentelemetry.context import Context
-    from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
-    from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.sdk._logs import LogRecordLimits
+    from opentelemetry.sdk.trace import ReadableSpan, SpanLimits
 
     from telemetry.config import TelemetryConfig
+    from telemetry.declarative.document import Declaration
     from telemetry.facade import (
         Attributes,
         BoundCounter,
@@ -56,14 +49,8 @@ if TYPE_CHECKING:
         RebuiltSpan,
         SpanContext,
     )
+    from telemetry.sdk.export import Queue
 
-# All of them named, or the environment would set the rest.
-_LOG_LIMITS = LogRecordLimits(
-    max_attributes=LOG_ATTRIBUTES,
-    max_attribute_length=LOG_ATTRIBUTE_LENGTH,
-    max_log_record_attributes=LOG_ATTRIBUTES,
-    max_log_record_attribute_length=LOG_ATTRIBUTE_LENGTH,
-)
 _SUPPRESSED = otel_context._SUPPRESS_INSTRUMENTATION_KEY  # noqa: SLF001 - the SDK's mark of its exporter threads
 
 
@@ -81,10 +68,11 @@ class _Ids(IdGenerator):
 
 
 class SdkTelemetry:
-    """See the facade.
+    """See the facade. Where there is a `declaration`, it takes the place of the environment.
 
     Raises:
-        ValueError: an `OTEL_*` variable that names an endpoint or a compression is wrong.
+        ValueError: an `OTEL_*` variable that names an endpoint or a compression is wrong, or an exporter of the
+            declaration cannot be built.
     """
 
     def __init__(
@@ -92,20 +80,23 @@ class SdkTelemetry:
         config: TelemetryConfig,
         environ: Mapping[str, str] = os.environ,
         clock: Callable[[], float] = time.monotonic,
+        declaration: Declaration | None = None,
     ) -> None:
         self._config = config
         self._closed = False
         self._drops = Drops()
         self._store: SpanStore[ReadableSpan] = SpanStore(as_data)
         self._holder: Holder[ReadableSpan] = Holder(self._deliver, self._drops, clock=clock)
-        self._resource = resource_of(config)
-        self._spans = span_queues(config.otlp_endpoint, environ, self._drops)
-        self._logs = log_queues(config.otlp_endpoint, environ, self._drops)
-        readers = metric_readers(config.otlp_endpoint, environ, self._drops)
-        self._metrics = SdkMetrics(config, self._resource, self._drops, self._holder, readers)
+        made = (
+            by_environment(config, environ, self._drops)
+            if declaration is None
+            else by_file(config, declaration, self._drops)
+        )
+        self._resource, self._spans, self._logs = made.resource, made.spans, made.logs
+        self._metrics = SdkMetrics(config, self._resource, self._drops, self._holder, made.readers)
         self._metrics.series.observe(c.TELEMETRY_QUEUE_ITEMS, self._queue_items)
-        self._tracer = self._build_tracer()
-        self._logger = self._build_logger(self._logs) if self._logs else None
+        self._tracer = self._build_tracer(made.span_limits)
+        self._logger = self._build_logger(made.log_limits) if self._logs else None
 
     def request(self, name: str, attributes: Attributes, *, traceparent: str | None, trust: bool) -> SdkSpan:
         caller = w3c.parse_traceparent(traceparent)
@@ -252,21 +243,21 @@ class SdkTelemetry:
         queues: dict[str, Sequence[Queue[Any]]] = {"traces": self._spans, "logs": self._logs}
         return [(sum(q.waiting for q in each), {"signal": signal}) for signal, each in queues.items() if each]
 
-    def _build_tracer(self) -> Tracer:
+    def _build_tracer(self, limits: SpanLimits) -> Tracer:
         provider = TracerProvider(
             # Named, because the environment could name one that drops orders.
             sampler=ALWAYS_ON,
             resource=self._resource,
             shutdown_on_exit=False,
             id_generator=_Ids(),
-            span_limits=SPAN_LIMITS,
+            span_limits=limits,
         )
         provider.add_span_processor(HoldingProcessor(self._holder))
         return provider.get_tracer(SCOPE, self._config.service_version)
 
-    def _build_logger(self, queues: Sequence[Queue[BatchLogRecordProcessor]]) -> Any:
-        provider = LoggerProvider(resource=self._resource, shutdown_on_exit=False, log_record_limits=_LOG_LIMITS)
-        for queue in queues:
+    def _build_logger(self, limits: LogRecordLimits) -> Any:
+        provider = LoggerProvider(resource=self._resource, shutdown_on_exit=False, log_record_limits=limits)
+        for queue in self._logs:
             provider.add_log_record_processor(queue.processor)
         return provider.get_logger(SCOPE, self._config.service_version)
 

@@ -1,13 +1,17 @@
-"""Exporters and queues of the SDK, as the environment names them."""
+"""What the SDK's engine is built with, as the environment names it: exporters and queues."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from opentelemetry.sdk._logs import LogRecordLimits
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+from telemetry import limits
+from telemetry.common import SPAN_LIMITS, resource_of
 from telemetry.environment import (
     BATCH_SIZE,
     METRIC_INTERVAL_MS,
@@ -24,8 +28,12 @@ from telemetry.environment import (
 from telemetry.sdk.counting import CountingLogs, CountingMetrics, CountingSpans
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import SpanLimits
+
+    from telemetry.config import TelemetryConfig
     from telemetry.series import Drops
 
 
@@ -70,6 +78,46 @@ class Queue(Generic[P]):
         self._inner.shutdown(timeout_millis=int(timeout * 1000))
         if left := self.waiting:
             self._drops.count(self._signal, "shutdown", left)
+
+
+@dataclass(frozen=True, slots=True)
+class SetUp:
+    """What an engine is built with: what this process is, how much is kept of what it tells, and where that goes."""
+
+    resource: Resource
+    span_limits: SpanLimits
+    log_limits: LogRecordLimits
+    spans: Sequence[Queue[BatchSpanProcessor]]
+    logs: Sequence[Queue[BatchLogRecordProcessor]]
+    readers: Sequence[MetricReader]
+
+
+def by_environment(config: TelemetryConfig, environ: Mapping[str, str], drops: Drops) -> SetUp:
+    """As the settings and the `OTEL_*` variables say.
+
+    Raises:
+        ValueError: a variable that names an endpoint or a compression is wrong.
+    """
+    return SetUp(
+        resource=resource_of(config),
+        span_limits=SPAN_LIMITS,
+        log_limits=log_limits(limits.LOG_RECORD),
+        spans=span_queues(config.otlp_endpoint, environ, drops),
+        logs=log_queues(config.otlp_endpoint, environ, drops),
+        readers=metric_readers(config.otlp_endpoint, environ, drops),
+    )
+
+
+def log_limits(most: Mapping[str, int]) -> LogRecordLimits:
+    """The SDK's form of limits by their names in `telemetry.limits`."""
+    count, length = most["attribute_count_limit"], most["attribute_value_length_limit"]
+    # All of them named, or the environment would set the rest.
+    return LogRecordLimits(
+        max_attributes=count,
+        max_attribute_length=length,
+        max_log_record_attributes=count,
+        max_log_record_attribute_length=length,
+    )
 
 
 def span_queues(configured: str | None, environ: Mapping[str, str], drops: Drops) -> list[Queue[BatchSpanProcessor]]:

@@ -16,7 +16,7 @@ from telemetry import conventions as c
 from telemetry.config import TelemetryConfig
 from telemetry.facade import LogEntry, Telemetry
 from telemetry.logs import OtlpHandler
-from tests.unit.telemetry.receiver import BOUND, Receiver, wait_until
+from tests.support.receivers import BOUND, Receiver, wait_until
 
 
 @pytest.fixture

@@ -6,63 +6,17 @@ import logging
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import grpc
 import pytest
-from opentelemetry.proto.collector.logs.v1 import logs_service_pb2 as logs_pb
-from opentelemetry.proto.collector.logs.v1 import logs_service_pb2_grpc as logs_grpc
-from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as metrics_pb
-from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2_grpc as metrics_grpc
-from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as trace_pb
-from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc as trace_grpc
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from telemetry import conventions as c
 from telemetry.config import TelemetryConfig
 from telemetry.facade import LogEntry, Telemetry
 from telemetry.sdk import SdkTelemetry
 from telemetry.setup import build_telemetry
-from tests.unit.telemetry.receiver import BOUND, Receiver
-
-
-class GrpcReceiver:
-    """An OTLP/gRPC receiver that keeps what it gets; `refusing` answers with an error that passes by no retry."""
-
-    def __init__(self) -> None:
-        self.requests: dict[str, list[Any]] = {signal: [] for signal in c.SIGNALS}
-        self.metadata: list[dict[str, str]] = []
-        self.refusing = False
-        self._server = grpc.server(ThreadPoolExecutor(max_workers=2))
-        trace_grpc.add_TraceServiceServicer_to_server(
-            self._servicer(trace_grpc.TraceServiceServicer, "traces", trace_pb.ExportTraceServiceResponse),
-            self._server,
-        )
-        metrics_grpc.add_MetricsServiceServicer_to_server(
-            self._servicer(metrics_grpc.MetricsServiceServicer, "metrics", metrics_pb.ExportMetricsServiceResponse),
-            self._server,
-        )
-        logs_grpc.add_LogsServiceServicer_to_server(
-            self._servicer(logs_grpc.LogsServiceServicer, "logs", logs_pb.ExportLogsServiceResponse), self._server
-        )
-        self.url = f"http://127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
-        self._server.start()
-
-    def _servicer(self, kind: type, signal: str, answer: type) -> Any:
-        receiver = self
-
-        class Servicer(kind):
-            def Export(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802 - the service's name
-                if receiver.refusing:
-                    context.abort(grpc.StatusCode.INVALID_ARGUMENT, "refused")
-                receiver.requests[signal].append(request)
-                receiver.metadata.append(dict(context.invocation_metadata()))
-                return answer()
-
-        return Servicer()
-
-    def close(self) -> None:
-        self._server.stop(None).wait(BOUND)
+from tests.support.receivers import BOUND, GrpcReceiver, Receiver
 
 
 @pytest.fixture
@@ -134,7 +88,7 @@ def test_several_exporters_each_get_everything() -> None:
 
     assert '"name": "printed"' in done.stdout
     (body,) = receiver.bodies["/v1/traces"]
-    spans = trace_pb.ExportTraceServiceRequest.FromString(body).resource_spans[0].scope_spans[0].spans
+    spans = ExportTraceServiceRequest.FromString(body).resource_spans[0].scope_spans[0].spans
     assert [span.name for span in spans] == ["printed"]
 
 

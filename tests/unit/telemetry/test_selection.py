@@ -89,7 +89,7 @@ def test_the_environment_can_switch_telemetry_off(config: TelemetryConfig, engin
     [
         ({PROTOCOL: "http/json"}, "http/json is spoken by no engine; expected http/protobuf or grpc"),
         ({"OTEL_TRACES_EXPORTER": "zipkin"}, "OTEL_TRACES_EXPORTER names zipkin, which no installed package offers"),
-        ({"OTEL_CONFIG_FILE": "/x.yaml"}, "OTEL_CONFIG_FILE names a declarative configuration"),
+        ({"OTEL_CONFIG_FILE": "/x.yaml"}, "OTEL_CONFIG_FILE names /x.yaml, which cannot be read"),
     ],
 )
 def test_what_no_engine_can_do_stops_the_start_and_says_why(

@@ -19,11 +19,13 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from telemetry import conventions as c
 from telemetry import variables
 from telemetry.config import Engine, TelemetryConfig
+from telemetry.environment import CONFIG_FILES
 from telemetry.facade import LogEntry, Telemetry
 from telemetry.off import OffTelemetry
+from telemetry.sdk import SdkTelemetry
 from telemetry.setup import build_telemetry
+from tests.support.receivers import BOUND, Receiver, wait_until
 from tests.unit.telemetry.certificates import Certificates
-from tests.unit.telemetry.receiver import BOUND, Receiver, wait_until
 
 HOUR = "3600000"
 ENTRY = LogEntry(1, logging.WARNING, "WARNING", "hello", {})
@@ -100,6 +102,25 @@ def test_each_variable_is_listed_once_in_a_table() -> None:
 @shows("OTEL_SDK_DISABLED")
 def test_telemetry_can_be_switched_off(start: Start, engine: Engine) -> None:
     assert isinstance(start(engine, OTEL_SDK_DISABLED="true"), OffTelemetry)
+
+
+@shows("OTEL_CONFIG_FILE, OTEL_EXPERIMENTAL_CONFIG_FILE", engines=variables.SDK)
+@pytest.mark.parametrize("variable", CONFIG_FILES)
+def test_a_declarative_configuration_is_obeyed(
+    start: Start, receiver: Receiver, tmp_path: Path, engine: Engine, variable: str
+) -> None:
+    file = tmp_path / "otel.yaml"
+    exporter = f"otlp_http: {{endpoint: '{receiver.url}/v1/traces', headers: [{{name: x-tenant, value: blue}}]}}"
+    processor = f"{{batch: {{exporter: {{{exporter}}}}}}}"
+    file.write_text(f"file_format: '1.0'\ntracer_provider: {{processors: [{processor}]}}\n", "utf-8")
+    # Asked for the lean engine, which selects the SDK's.
+    telemetry = start("lean", **{variable: str(file)})
+    one_of_each(telemetry)
+    telemetry.close(BOUND)
+
+    assert isinstance(telemetry, SdkTelemetry)
+    assert [headers["x-tenant"] for headers in receiver.headers] == ["blue"]
+    assert receiver.bodies["/v1/metrics"] == receiver.bodies["/v1/logs"] == []
 
 
 @shows("OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES")

@@ -19,7 +19,7 @@ from telemetry.lean.batching import Queue, Sizes, sizes
 from telemetry.lean.reading import fields
 from telemetry.lean.sender import SUPPRESSED, Poster, poster
 from telemetry.series import Drops
-from tests.unit.telemetry.receiver import BOUND, Receiver, wait_until
+from tests.support.receivers import BOUND, Receiver, wait_until
 
 TRACES = "/v1/traces"
 

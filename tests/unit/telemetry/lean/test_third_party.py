@@ -19,8 +19,8 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from telemetry.lean import LeanTelemetry
 from telemetry.lean.tracer import LeanTracerProvider
+from tests.support.receivers import Receiver, wait_until
 from tests.unit.telemetry.lean.sink import CONFIG, Sink
-from tests.unit.telemetry.receiver import Receiver, wait_until
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""An OTLP/HTTP receiver that keeps what it gets."""
+"""OTLP receivers that keep what they get, by HTTP and by gRPC."""
 
 from __future__ import annotations
 
@@ -7,8 +7,20 @@ import ssl
 import time
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
+from typing import Any
+
+import grpc
+from opentelemetry.proto.collector.logs.v1 import logs_service_pb2 as logs_pb
+from opentelemetry.proto.collector.logs.v1 import logs_service_pb2_grpc as logs_grpc
+from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as metrics_pb
+from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2_grpc as metrics_grpc
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as trace_pb
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc as trace_grpc
+
+from telemetry import conventions as c
 
 BOUND = 10.0
 DECODERS: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.decompress, "deflate": zlib.decompress}
@@ -61,6 +73,45 @@ class Receiver:
         self._server.shutdown()
         self._thread.join(BOUND)
         self._server.server_close()
+
+
+class GrpcReceiver:
+    """An OTLP/gRPC receiver that keeps what it gets; `refusing` answers with an error that passes by no retry."""
+
+    def __init__(self) -> None:
+        self.requests: dict[str, list[Any]] = {signal: [] for signal in c.SIGNALS}
+        self.metadata: list[dict[str, str]] = []
+        self.refusing = False
+        self._server = grpc.server(ThreadPoolExecutor(max_workers=2))
+        trace_grpc.add_TraceServiceServicer_to_server(
+            self._servicer(trace_grpc.TraceServiceServicer, "traces", trace_pb.ExportTraceServiceResponse),
+            self._server,
+        )
+        metrics_grpc.add_MetricsServiceServicer_to_server(
+            self._servicer(metrics_grpc.MetricsServiceServicer, "metrics", metrics_pb.ExportMetricsServiceResponse),
+            self._server,
+        )
+        logs_grpc.add_LogsServiceServicer_to_server(
+            self._servicer(logs_grpc.LogsServiceServicer, "logs", logs_pb.ExportLogsServiceResponse), self._server
+        )
+        self.url = f"http://127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+        self._server.start()
+
+    def _servicer(self, kind: type, signal: str, answer: type) -> Any:
+        receiver = self
+
+        class Servicer(kind):
+            def Export(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802 - the service's name
+                if receiver.refusing:
+                    context.abort(grpc.StatusCode.INVALID_ARGUMENT, "refused")
+                receiver.requests[signal].append(request)
+                receiver.metadata.append(dict(context.invocation_metadata()))
+                return answer()
+
+        return Servicer()
+
+    def close(self) -> None:
+        self._server.stop(None).wait(BOUND)
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
