@@ -109,7 +109,7 @@ def telemetry_page() -> str:
             "These stop the start, with the reason, and fail `fillpath check`:",
             _table(("variable", "what is refused"), ((_code(v.name), v.effect) for v in variables.REFUSED)),
             _DECLARATIVE,
-            _table(("place", "why not"), ((_code(rule.name), rule.why) for rule in rules.LEFT_OUT)),
+            _table(("place", "unless", "why not"), map(_left_out, rules.LEFT_OUT)),
             _DECLARATIVE_REFUSED,
             _table(("place", "expected; what to do"), ((_code(rule.name), rule.expected) for rule in rules.REFUSED)),
         )
@@ -118,6 +118,10 @@ def telemetry_page() -> str:
 
 def _obeyed(variable: variables.Variable) -> tuple[str, ...]:
     return _code(variable.name), variable.effect, ", ".join(variable.engines)
+
+
+def _left_out(rule: rules.LeftOut) -> tuple[str, ...]:
+    return _code(rule.name), rule.unless and _code(rule.unless), rule.why
 
 
 def _metric(instrument: c.Instrument) -> tuple[str, ...]:

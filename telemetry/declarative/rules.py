@@ -37,11 +37,12 @@ def _always(_value: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Something that is not done and hurts nobody; `applies` says for which values."""
+    """Something that is not done and hurts nobody; `applies` says for which values, `unless` which ones are right."""
 
     name: str
     why: str
     applies: Callable[[Any], bool] = _always
+    unless: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +64,11 @@ def _above(limit: int) -> Callable[[Any], bool]:
 def _limits() -> Iterator[LeftOut]:
     for place, most in (("tracer_provider.limits", limits.SPAN), ("logger_provider.limits", limits.LOG_RECORD)):
         for name, limit in most.items():
-            yield LeftOut(f"{place}.{name}", f"memory is bounded: at most {limit}", _above(limit))
+            yield LeftOut(f"{place}.{name}", f"memory is bounded: at most {limit}", _above(limit), f"up to {limit}")
     for name, limit in limits.LOG_RECORD.items():
         least = min(limit, limits.SPAN[name])
         why = f"memory is bounded: at most {limits.SPAN[name]} on spans and {limit} on log records"
-        yield LeftOut(f"attribute_limits.{name}", why, _above(least))
+        yield LeftOut(f"attribute_limits.{name}", why, _above(least), f"up to {least}")
 
 
 def _other_propagators(text: str) -> bool:
@@ -83,26 +84,30 @@ LEFT_OUT = (
         "tracer_provider.sampler",
         "every order's trace is kept: the service itself samples, refused unauthenticated requests only",
         lambda sampler: sampler.always_on is None,
+        "always_on",
     ),
     LeftOut(
         "tracer_provider.id_generator",
         "ids are random: they are the names of orders' traces for years",
         lambda generator: generator.random is None,
+        "random",
     ),
     LeftOut("processors[].simple", "no order waits for an export: sent in batches, as `batch` without options does"),
     LeftOut("batch.export_timeout", "the exporter's own time-out holds"),
-    LeftOut("otlp_http.timeout", _ENDLESS, lambda timeout: timeout == 0),
-    LeftOut("otlp_grpc.timeout", _ENDLESS, lambda timeout: timeout == 0),
+    LeftOut("otlp_http.timeout", _ENDLESS, lambda timeout: timeout == 0, "more than 0"),
+    LeftOut("otlp_grpc.timeout", _ENDLESS, lambda timeout: timeout == 0, "more than 0"),
     LeftOut("meter_provider.views", "names, labels and buckets are what dashboards and alert rules rely on"),
     LeftOut(
         "default_histogram_aggregation",
         "buckets are what dashboards and alert rules rely on",
         lambda aggregation: aggregation.value != "explicit_bucket_histogram",
+        "explicit_bucket_histogram",
     ),
     LeftOut(
         "meter_provider.exemplar_filter",
         "an exemplar always names a trace that is kept",
         lambda chosen: chosen.value != "trace_based",
+        "trace_based",
     ),
     LeftOut("periodic.cardinality_limits", "label values are bounded where they are recorded"),
     LeftOut("periodic.producers", "the SDK has no metric producers"),
@@ -112,8 +117,8 @@ LEFT_OUT = (
     LeftOut("logger_provider.logger_configurator/development", _ONE_SCOPE),
     LeftOut("processors[].event_to_span_event_bridge/development", "an order's steps are spans, its lines are logs"),
     *_limits(),
-    LeftOut("propagator.composite[]", _PROPAGATION, lambda propagator: propagator.tracecontext is None),
-    LeftOut("propagator.composite_list", _PROPAGATION, _other_propagators),
+    LeftOut("propagator.composite[]", _PROPAGATION, lambda propagator: propagator.tracecontext is None, "tracecontext"),
+    LeftOut("propagator.composite_list", _PROPAGATION, _other_propagators, "tracecontext"),
     LeftOut("log_level", "the service's own setting holds"),
     LeftOut("instrumentation/development", "the service instruments itself"),
     LeftOut("distribution", "this is none"),
