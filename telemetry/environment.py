@@ -7,6 +7,8 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
+from telemetry.headers import is_list
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -73,10 +75,20 @@ def check(selection: Selection, configured: str | None, environ: Mapping[str, st
         return
     for signal in SIGNALS:
         for name in exporters(signal, environ):
-            if name in {OTLP_HTTP, OTLP_GRPC}:
-                endpoint(signal, configured, environ, name)
+            if name in {OTLP_HTTP, OTLP_GRPC} and endpoint(signal, configured, environ, name) is not None:
+                _check_headers(signal, environ)
             if entry_of(signal, name) is None:
                 raise ValueError(missing(signal, name))
+
+
+def _check_headers(signal: str, environ: Mapping[str, str]) -> None:
+    general, own = "OTEL_EXPORTER_OTLP_HEADERS", f"OTEL_EXPORTER_OTLP_{signal.upper()}_HEADERS"
+    variable = own if environ.get(own, "").strip() else general
+    if not is_list(environ.get(variable, "")):
+        raise ValueError(
+            f"{variable} holds what is no header and would not be sent; expected name=value,... with other characters "
+            'than printable ASCII, and any of " , ; \\, percent-encoded (what stands there is not shown)'
+        )
 
 
 def config_file(environ: Mapping[str, str]) -> ConfigFile | None:

@@ -97,5 +97,9 @@ REFUSED = (
     ),
     Variable("OTEL_EXPORTER_OTLP_PROTOCOL, _<SIGNAL>_PROTOCOL", "`http/json` and all that is no protocol of OTLP"),
     Variable("OTEL_EXPORTER_OTLP_ENDPOINT, _<SIGNAL>_ENDPOINT", "what is no `http://` or `https://` URL"),
+    Variable(
+        "OTEL_EXPORTER_OTLP_HEADERS, _<SIGNAL>_HEADERS",
+        "what is no header: the exporters would leave it out, and print it",
+    ),
     Variable("OTEL_<SIGNAL>_EXPORTER", "a name that no installed package offers"),
 )

@@ -28,8 +28,8 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from telemetry import limits
 from telemetry.common import resource_by_settings, span_limits
 from telemetry.declarative import rules
-from telemetry.declarative.headers import headers_of
 from telemetry.environment import OTLP_GRPC, OTLP_HTTP, entry_of
+from telemetry.headers import headers_of
 from telemetry.sdk.counting import CountingLogs, CountingMetrics, CountingSpans
 from telemetry.sdk.export import Queue, SetUp, log_limits
 

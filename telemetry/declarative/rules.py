@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from telemetry import limits
-from telemetry.declarative.headers import is_list, is_pair
 from telemetry.environment import OTLP_GRPC, entry_of
+from telemetry.headers import is_header, is_list
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -191,7 +191,7 @@ REFUSED = (
     Refusal("tls.cert_file", "a file that is there; correct the path", _no_file),
     Refusal("exporter.otlp_http.tls", "cert_file beside key_file; name both", _lone_key),
     Refusal("exporter.otlp_grpc.tls", "cert_file beside key_file; name both", _lone_key),
-    Refusal("headers[]", _HEADERS, lambda _signal, pair: not is_pair(pair)),
+    Refusal("headers[]", _HEADERS, lambda _signal, pair: not is_header(pair.name, pair.value or "")),
     Refusal("headers_list", f"key=value,... with {_HEADERS}", lambda _signal, text: not is_list(text)),
     Refusal("batch", "max_export_batch_size no larger than max_queue_size; correct one of them", _batch_above_queue),
     Refusal("batch.schedule_delay", "more than 0 milliseconds; correct it", _is_zero),

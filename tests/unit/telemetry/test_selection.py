@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from opentelemetry.util.re import parse_env_headers
 
 from telemetry import environment
 from telemetry.config import Engine, TelemetryConfig
@@ -97,6 +98,45 @@ def test_what_no_engine_can_do_stops_the_start_and_says_why(
 ) -> None:
     with pytest.raises(ValueError, match=said):
         build_telemetry(replace(config, engine=engine), environ)
+
+
+@pytest.mark.parametrize("engine", ["lean", "sdk"])
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("OTEL_EXPORTER_OTLP_HEADERS", "Authorization Bearer hunter2"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "a=b;hunter2"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "a=b, c d=hunter2"),
+        ("OTEL_EXPORTER_OTLP_LOGS_HEADERS", "x-key=hunter2%0A%20b"),
+        ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "x-key=hunter2\u00e9"),
+    ],
+)
+def test_what_is_no_header_stops_the_start_and_is_not_shown(
+    config: TelemetryConfig,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    engine: Engine,
+    protocol: str,
+    name: str,
+    text: str,
+) -> None:
+    environ = {name: text, PROTOCOL: protocol}
+    for variable, value in environ.items():
+        monkeypatch.setenv(variable, value)
+
+    with pytest.raises(ValueError, match=f"^{name} holds what is no header") as raised:
+        build_telemetry(replace(config, engine=engine, otlp_endpoint="http://127.0.0.1:1"), environ)
+    assert "hunter2" not in str(raised.value) + "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize("text", ["", ",", "a=", "a=b", " X-Key = a%20b=c , d=Bearer e ", "a=%22"])
+def test_a_header_is_one_where_opentelemetry_sends_it(text: str, caplog: pytest.LogCaptureFixture) -> None:
+    environment.check(Selection("lean"), "http://127.0.0.1:1", {"OTEL_EXPORTER_OTLP_HEADERS": text})
+
+    sent = parse_env_headers(text, liberal=True)
+    assert caplog.records == []
+    assert len(sent) == text.count("=") - text.count("=c")
 
 
 def test_grpc_without_its_package_stops_the_start_and_names_it(
