@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -263,6 +264,20 @@ def test_all_signals_arrive_by_grpc_with_their_metadata(obey: Obey, grpc_receive
 
     assert {signal: len(requests) for signal, requests in grpc_receiver.requests.items()} == dict.fromkeys(c.SIGNALS, 1)
     assert {metadata["x-tenant"] for metadata in grpc_receiver.metadata} == {"blue"}
+
+
+@pytest.mark.parametrize(
+    ("said", "compression"),
+    [("", "NoCompression"), ("compression: none", "NoCompression"), ("compression: gzip", "Gzip")],
+)
+def test_what_leaves_by_grpc_is_compressed_as_the_file_says(obey: Obey, said: str, compression: str) -> None:
+    telemetry = obey(f"tracer_provider: {{processors: [{{batch: {{exporter: {{otlp_grpc: {{{said}}}}}}}}}]}}")
+
+    assert isinstance(telemetry, SdkTelemetry)
+    # No server of gRPC's library tells how a message came.
+    exporter = telemetry._spans[0]._inner._exporter.exporter
+    assert exporter._compression is grpc.Compression[compression]
+    assert exporter._endpoint == "localhost:4317"
 
 
 def test_certificates_are_shown_and_asked_for(obey: Obey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
