@@ -76,9 +76,12 @@ class Receiver:
 
 
 class GrpcReceiver:
-    """An OTLP/gRPC receiver that keeps what it gets; `refusing` answers with an error that passes by no retry."""
+    """An OTLP/gRPC receiver that keeps what it gets; `refusing` answers with an error that passes by no retry.
 
-    def __init__(self) -> None:
+    By TLS with `credentials`.
+    """
+
+    def __init__(self, credentials: grpc.ServerCredentials | None = None) -> None:
         self.requests: dict[str, list[Any]] = {signal: [] for signal in c.SIGNALS}
         self.metadata: list[dict[str, str]] = []
         self.refusing = False
@@ -94,7 +97,10 @@ class GrpcReceiver:
         logs_grpc.add_LogsServiceServicer_to_server(
             self._servicer(logs_grpc.LogsServiceServicer, "logs", logs_pb.ExportLogsServiceResponse), self._server
         )
-        self.url = f"http://127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+        if credentials is None:
+            self.url = f"http://127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+        else:
+            self.url = f"https://127.0.0.1:{self._server.add_secure_port('127.0.0.1:0', credentials)}"
         self._server.start()
 
     def _servicer(self, kind: type, signal: str, answer: type) -> Any:

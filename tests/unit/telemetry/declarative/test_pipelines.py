@@ -306,6 +306,29 @@ def test_certificates_are_shown_and_asked_for(obey: Obey, tmp_path: Path, monkey
     assert dropped(telemetry, "logs", "export_failed") == 1
 
 
+def test_certificates_are_shown_and_asked_for_by_grpc(obey: Obey, tmp_path: Path) -> None:
+    made = Certificates(tmp_path)
+    pair = (made.server_key.read_bytes(), made.server.read_bytes())
+    receiver = GrpcReceiver(grpc.ssl_server_credentials([pair], made.authority.read_bytes(), require_client_auth=True))
+    tls = f"tls: {{ca_file: {made.authority}, key_file: {made.client_key}, cert_file: {made.client}}}"
+    nameless = f"tls: {{ca_file: {made.authority}}}"
+
+    def exporter(signal: str) -> str:
+        return f"otlp_grpc: {{endpoint: '{receiver.url}', timeout: 2000, {nameless if signal == 'logs' else tls}}}"
+
+    telemetry = obey(all_signals(exporter))
+    one_of_each(telemetry)
+    telemetry.close(BOUND)
+    receiver.close()
+
+    assert {signal: len(requests) for signal, requests in receiver.requests.items()} == {
+        "traces": 1,
+        "metrics": 1,
+        "logs": 0,
+    }
+    assert dropped(telemetry, "logs", "export_failed") == 1
+
+
 SCRIPT = """
 import logging
 from telemetry import conventions as c
