@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Self
 
 from telemetry import w3c
 from telemetry.exposition import TEXT
-from telemetry.otlp_json import SpanData, encode_trace
-from telemetry.store import SpanStore
+from telemetry.otlp_json import encode_trace
+from telemetry.store import rebuilt_spans
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         LogEntry,
         RebuiltSpan,
         SpanContext,
+        Step,
     )
 
 _current: ContextVar[OffSpan | None] = ContextVar("fillpath_off_span", default=None)
@@ -99,16 +100,11 @@ def _new_trace() -> str:
     return f"{w3c.new_trace_id():032x}"
 
 
-def _as_it_is(span: SpanData) -> SpanData:
-    return span
-
-
 class OffTelemetry:
     """See the facade; nothing is recorded, held or exported."""
 
     def __init__(self, config: TelemetryConfig) -> None:
         self._config = config
-        self._none: SpanStore[SpanData] = SpanStore(_as_it_is, max_bytes=0)
 
     def request(self, name: str, attributes: Attributes, *, traceparent: str | None, trust: bool) -> OffSpan:
         del name, attributes
@@ -131,6 +127,9 @@ class OffTelemetry:
     def step(
         self, name: str, began_ns: int, attributes: Attributes | None = None, *, error: BaseException | None = None
     ) -> None:
+        """Nothing."""
+
+    def steps(self, steps: Sequence[Step]) -> None:
         """Nothing."""
 
     def current(self) -> SpanContext | None:
@@ -179,7 +178,7 @@ class OffTelemetry:
         """Only what the journal knows."""
         version = self._config.service_version
         resource = {"service.name": "fillpath", "service.version": version}
-        return encode_trace(resource, "fillpath", version, self._none.spans(trace_id, rebuilt))
+        return encode_trace(resource, "fillpath", version, rebuilt_spans(trace_id, rebuilt))
 
     def metrics(self, accept: str) -> tuple[bytes, str]:
         """A comment that says why there is nothing; always Prometheus text, for OpenMetrics knows no comments."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import deque
+from operator import itemgetter
 from threading import Lock
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from telemetry import conventions as c
 from telemetry.attributes import plain
@@ -13,40 +14,50 @@ from telemetry.otlp_json import INTERNAL, SpanData, encode_span
 from telemetry.w3c import is_valid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from telemetry.facade import RebuiltSpan
 
 STORE_BYTES = 64 * 1024 * 1024
 SPANS_OF_A_TRACE = 256
+TOGETHER = 64
 
-S = TypeVar("S")
+S = TypeVar("S", bound="tuple[Any, ...]")
 
 
-class _Known(Generic[S]):
-    """The spans of one trace in the order of their end, and what they take together, in bytes."""
+class _Page(NamedTuple, Generic[S]):
+    """Spans that ended one after the other, the traces that they are of, and what they take together, in bytes."""
 
-    __slots__ = ("cost", "spans")
-
-    def __init__(self) -> None:
-        self.spans: list[S] = []
-        self.cost = 0
+    spans: list[S]
+    traces: frozenset[int]
+    cost: int
 
 
 class SpanStore(Generic[S]):
-    """Ended spans (`S`, the engine's own kind) by trace, bounded in bytes; the trace that was begun first goes first.
+    """Ended spans, bounded in bytes; those that ended first go first, `together` at a time.
 
-    Kept as they are: hardly any of them is ever asked for, so `data_of` turns only those into data. Thread-safe.
+    A span (`S`, the engine's own kind) is a tuple that begins with its trace id. Kept as they are, a page of them under
+    one entry: hardly any is ever asked for, so `data_of` turns only those into data. `cost_of` tells the bytes that
+    one takes. Thread-safe.
     """
 
     def __init__(
-        self, data_of: Callable[[S], SpanData], max_bytes: int = STORE_BYTES, max_spans: int = SPANS_OF_A_TRACE
+        self,
+        data_of: Callable[[S], SpanData],
+        cost_of: Callable[[S], int],
+        *,
+        max_bytes: int = STORE_BYTES,
+        max_spans: int = SPANS_OF_A_TRACE,
+        together: int = TOGETHER,
     ) -> None:
         self._data_of = data_of
+        self._cost_of = cost_of
         self._max_bytes = max_bytes
         self._max_spans = max_spans
+        self._together = together
         self._bytes = 0
-        self._traces: OrderedDict[int, _Known[S]] = OrderedDict()
+        self._fresh: deque[S] = deque()
+        self._pages: deque[_Page[S]] = deque()
         self._unlock()
         in_children(self._unlock)
 
@@ -55,50 +66,59 @@ class SpanStore(Generic[S]):
 
     @property
     def size(self) -> int:
-        """Bytes held, as told by those who put spans in."""
+        """Bytes held, but for those of a page that has just been begun."""
         return self._bytes
 
-    def put(self, trace_id: int, span: S, cost: int) -> None:
-        """`cost` is what the span takes, in bytes."""
-        self.put_all([(trace_id, span, cost)])
+    def put(self, span: S) -> None:
+        self._fresh.append(span)
+        if len(self._fresh) >= self._together:
+            self._turn()
 
-    def put_all(self, spans: Iterable[tuple[int, S, int]]) -> None:
-        """The same for many, at a third of the price for each."""
+    def put_all(self, spans: Iterable[S]) -> None:
+        self._fresh.extend(spans)
+        if len(self._fresh) >= self._together:
+            self._turn()
+
+    def _turn(self) -> None:
         with self._lock:
-            traces = self._traces
-            for trace_id, span, cost in spans:
-                if cost > self._max_bytes:
-                    continue
-                known = traces.get(trace_id)
-                if known is None:
-                    known = traces[trace_id] = _Known()
-                if len(known.spans) < self._max_spans:
-                    known.spans.append(span)
-                    known.cost += cost
-                    self._bytes += cost
+            take = self._fresh.popleft
+            spans = [take() for _ in range(len(self._fresh))]
+            page = _Page(spans, frozenset(map(_trace_of, spans)), sum(map(self._cost_of, spans)))
+            self._pages.append(page)
+            self._bytes += page.cost
             while self._bytes > self._max_bytes:
-                _, oldest = traces.popitem(last=False)
-                self._bytes -= oldest.cost
+                self._bytes -= self._pages.popleft().cost
 
     def spans(self, trace_id: str, rebuilt: Sequence[RebuiltSpan] = ()) -> list[bytes]:
         """The known spans of a trace, encoded, in the order of their end, after those of `rebuilt` not known."""
         known = [self._data_of(span) for span in self._spans(trace_id)]
-        known_ids = {span.context.span_id for span in known}
-        earlier = [
-            encode_span(_rebuilt(span))
-            for span in rebuilt
-            if span.context.span_id not in known_ids and span.context.trace_id == trace_id and is_valid(span.context)
-        ]
+        earlier = rebuilt_spans(trace_id, rebuilt, {span.context.span_id for span in known})
         return [*earlier, *(encode_span(span) for span in known)]
 
     def _spans(self, trace_id: str) -> list[S]:
+        """At most `max_spans` of them."""
         try:
             number = int(trace_id, 16)
         except ValueError:
             return []
         with self._lock:
-            known = self._traces.get(number)
-            return [] if known is None else known.spans.copy()
+            pages = [page.spans for page in self._pages if number in page.traces]
+            pages.append(list(self._fresh))
+        return [span for page in pages for span in page if span[0] == number][: self._max_spans]
+
+
+_trace_of = itemgetter(0)
+
+
+def rebuilt_spans(
+    trace_id: str, rebuilt: Sequence[RebuiltSpan], known_ids: Collection[str] = frozenset()
+) -> list[bytes]:
+    """Those of this trace that are not known, encoded."""
+    return [
+        encode_span(_rebuilt(span))
+        for span in rebuilt
+        if span.context.span_id not in known_ids and span.context.trace_id == trace_id and is_valid(span.context)
+    ]
 
 
 def _rebuilt(span: RebuiltSpan) -> SpanData:

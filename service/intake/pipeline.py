@@ -12,6 +12,7 @@ from service.intake.address import LimitFailures
 from service.intake.request import UNKNOWN, Intake, LastStep, Step
 from telemetry import conventions as c
 from telemetry.facade import Telemetry
+from telemetry.facade import Step as TracedStep
 
 ACK_ON_TIME_NS = 250_000_000
 SERVER_ERROR = 500
@@ -42,23 +43,29 @@ class Pipeline:
         return refusal
 
     async def _check(self, intake: Intake) -> Refusal | None:
-        """All steps but the last: a few microseconds each, told when they are over."""
-        tell = self._telemetry.step
-        for step in self._steps:
-            began_ns = time_ns()
-            try:
+        """All steps but the last: a few microseconds each, told together when they are over."""
+        told: list[TracedStep] = []
+        name, began_ns = "", time_ns()
+        try:
+            for step in self._steps:
+                name = step.span
                 rest = step(intake)
                 if rest is not None:
                     await rest
-            except Refusal as refused:
-                tell(step.span, began_ns, {c.ATTR_DENIAL_REASON: refused.reason.value, **intake.identity})
-                return refused
-            except BaseException as error:  # a defect or the end of the process: passed on, not without its step
-                tell(step.span, began_ns, intake.identity, error=error)
-                raise
-            tell(step.span, began_ns, intake.identity)
-            if intake.replay is not None:
-                break
+                ended_ns = time_ns()
+                told.append(TracedStep(name, began_ns, ended_ns, intake.identity))
+                began_ns = ended_ns
+                if intake.replay is not None:
+                    break
+        except Refusal as refused:
+            reason = {c.ATTR_DENIAL_REASON: refused.reason.value, **intake.identity}
+            told.append(TracedStep(name, began_ns, time_ns(), reason))
+            return refused
+        except BaseException as error:  # a defect or the end of the process: passed on, not without its step
+            self._telemetry.step(name, began_ns, intake.identity, error=error)
+            raise
+        finally:
+            self._telemetry.steps(told)
         return None
 
     async def _journal(self, intake: Intake) -> Refusal | None:

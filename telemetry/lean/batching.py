@@ -94,6 +94,13 @@ class Queue(Generic[T]):
         else:
             self._put_and_look(item)
 
+    def put_all(self, items: Sequence[T]) -> None:
+        if len(self._items) + len(items) <= self._calm:
+            self._items.extend(items)
+        else:
+            for item in items:
+                self.put(item)
+
     def _put_and_look(self, item: T) -> None:
         if self._closed:
             self._drops.count(self._signal, "shutdown")

@@ -26,7 +26,7 @@ from telemetry.facade import Repeated, SpanContext
 from telemetry.holding import Held
 from telemetry.lean.around import Around, rest_of
 from telemetry.lean.current import attach, current_context, reset
-from telemetry.lean.encoding import encode_light, encode_step, head_of
+from telemetry.lean.encoding import Told, encode_light, encode_step, head_of
 from telemetry.lean.own import NOTHING, OwnSpan
 from telemetry.lean.pipe import NO_TRACE, UNBORN, Pipe, Trace, lost
 from telemetry.lean.span import SAMPLED, EventRecord, LeanSpan
@@ -36,7 +36,7 @@ from telemetry.w3c import new_span_id
 if TYPE_CHECKING:
     from contextvars import Token
 
-    from telemetry.facade import Attributes
+    from telemetry.facade import Attributes, Step
 
 _SERVER = SpanKind.SERVER
 
@@ -66,7 +66,6 @@ class Block(Around):
         "parent_id",
         "pipe",
         "remote",
-        "repeated",
         "shown",
         "span_id",
         "start",
@@ -95,9 +94,8 @@ class Block(Around):
     parent_id: int
     head: bytes
     start: int
-    given: dict[str, Any]
-    repeated: Repeated | None
-    events: list[EventRecord] | None
+    given: list[Attributes]
+    events: list[Told] | None
     token: Token[Context]
     children: bytes | None
     end: int | None
@@ -137,16 +135,11 @@ class Block(Around):
                 self._begin_elsewhere(around)
                 its = self.trace
             self.span_id = new_span_id()
-            self.events = self.repeated = self.shown = self.children = self.full = self.end = None
-            self.given = NOTHING
+            self.events = self.shown = self.children = self.full = self.end = None
             self.light = True
-            # Before its attributes: too many of them make it whole at once.
             self.start = time_ns()
             first = self.first
-            if type(first) is Repeated and len(first) <= pipe.most:
-                self.repeated = first
-            elif first:
-                self._add(first)
+            self.given = [first if type(first) is Repeated else dict(first)] if first else []
             if self.kind is _SERVER:
                 its.fate = pipe.holder.open(its.number)
             if self.links or its.state is not None or pipe.provider.processors is not None:
@@ -167,17 +160,17 @@ class Block(Around):
             otel_context.detach(self.token)
         self._finish()
 
-    def _finish(self) -> None:
+    def _finish(self, ended_ns: int | None = None) -> None:
         # Not by way of `_safely`, here and below: these two are what every block does.
         try:
             pipe = self.pipe
             if not self.light or pipe.provider.processors is not None:
-                self.whole().end()
+                self.whole().end(ended_ns)
                 return
-            end = self.end = time_ns()
+            end = self.end = time_ns() if ended_ns is None else ended_ns
             self.light = False
             try:
-                message = encode_light(self, end)
+                message = encode_light(self, end, pipe.most)
             except Exception:  # noqa: BLE001 - an attribute that OTLP has not, or another thread just set one
                 # Its owner knows what to do with it.
                 self.whole().owner.finish(self.whole())
@@ -187,45 +180,46 @@ class Block(Around):
             if self.kind is _SERVER:
                 pipe.holder.closed(its.number, ended, failed=False)
             elif its.fate.kept:
-                pipe.holder._deliver(ended)  # noqa: SLF001 - what `ended` would come to, three calls later
+                pipe.deliver(ended)
             else:
                 pipe.holder.ended(its.number, ended, failed=False)
         except Exception:  # noqa: BLE001 - telemetry never hurts an order; it is counted
             self.pipe.drops.count("traces", "internal_error")
 
-    def pass_by(self, began_ns: int, error: BaseException | None) -> None:
-        """A span that began then and ends now, without ever being the current one."""
+    def pass_by(self, began_ns: int, error: BaseException | None, ended_ns: int | None = None) -> None:
+        """A span that began then and ended then, by default now, without ever being the current one."""
         self._begin(current_context())
         self.start = began_ns
         if self.full is not None:
             self.full.start_time = began_ns
         if error is not None:
             self._safely(self._passed_through, error)
-        self._finish()
+        self._finish(ended_ns)
 
-    def step(self, name: str, began_ns: int, attributes: Attributes | None) -> bool:
-        """The same below this one, without making a block; False where it takes one."""
+    def steps(self, steps: Sequence[Step]) -> bool:
+        """Spans below this one, without making blocks; False, and nothing is done, where it takes them."""
         pipe, its = self.pipe, self.trace
-        repeated = attributes if type(attributes) is Repeated and len(attributes) <= pipe.most else None
-        if (attributes and repeated is None) or its.state is not None or pipe.provider.processors is not None:
+        if its.state is not None or pipe.provider.processors is not None:
             return False
-        head = self.children or self.head_of_children()
-        message = encode_step(head, new_span_id(), name, began_ns, time_ns(), repeated)
-        ended = its.number, pipe.scope, message
+        head, number, scope, most = self.children or self.head_of_children(), its.number, pipe.scope, pipe.most
+        try:
+            ended = [(number, scope, encode_step(head, step, most)) for step in steps]
+        except ValueError:
+            # An attribute that OTLP has not, or too many of them: a whole span knows what to do.
+            return False
         if its.fate.kept:
-            pipe.holder._deliver(ended)  # noqa: SLF001 - as in `_finish`
+            pipe.deliver_all(ended)
         else:
-            pipe.holder.ended(its.number, ended, failed=False)
+            for one in ended:
+                pipe.holder.ended(number, one, failed=False)
         return True
 
     def set(self, attributes: Attributes) -> None:
         try:
-            if not self.light or self.repeated is not None or self.given or len(attributes) > self.pipe.most:
-                self._add(attributes)
-            elif type(attributes) is Repeated:
-                self.repeated = attributes
+            if self.light:
+                self.given.append(attributes if type(attributes) is Repeated else dict(attributes))
             else:
-                self.given = dict(attributes)
+                self.whole().give(attributes)
         except Exception:  # noqa: BLE001 - as above
             self.pipe.drops.count("traces", "internal_error")
 
@@ -288,28 +282,6 @@ class Block(Around):
         head = self.children = head_of(self.trace.number, self.span_id)
         return head
 
-    def _add(self, attributes: Attributes) -> None:
-        """Attributes beside those that are there already, as `OwnSpan.give` takes them."""
-        if not self.light:
-            self.whole().give(attributes)
-            return
-        repeated, given = self.repeated, self.given
-        if repeated is not None and not repeated.keys().isdisjoint(attributes):
-            given, repeated = {**repeated, **given}, None
-        distinct = len(given) + len(attributes)
-        if distinct + len(repeated or ()) > self.pipe.most:
-            self.whole().give(attributes)
-            return
-        if given:
-            given.update(attributes)
-            if len(given) != distinct:
-                # A key that is set again moves to the end, as in the SDK.
-                for key in attributes:
-                    given[key] = given.pop(key)
-        else:
-            given = dict(attributes)
-        self.repeated, self.given = repeated, given
-
     def _tell(self, name: str, attributes: Mapping[str, Any]) -> None:
         pipe, events = self.pipe, self.events
         if not self.light or len(attributes) > pipe.event_attributes or len(events or ()) >= pipe.events:
@@ -317,7 +289,7 @@ class Block(Around):
             return
         if events is None:
             events = self.events = []
-        events.append(EventRecord(name, time_ns(), dict(attributes), own=True))
+        events.append((name, time_ns(), dict(attributes)))
 
     def _made_whole(self) -> OwnSpan:
         its, above = self.trace, self.above
@@ -337,8 +309,11 @@ class Block(Around):
             its.state,
             self.start,
         )
-        span.given = {**(self.repeated or {}), **self.given}
-        span.event_records = self.events
+        span.given = NOTHING
+        for attributes in self.given:
+            span.give(attributes)
+        if self.events is not None:
+            span.event_records = [EventRecord(*event, own=True) for event in self.events]
         span.end_time = self.end
         return span
 

@@ -7,20 +7,23 @@ equals what `opentelemetry-exporter-otlp-proto-common` makes of the SDK's span; 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Protocol
 
+from telemetry.facade import Repeated
 from telemetry.lean.pairs import clean_pairs, own_pairs
 from telemetry.lean.span import UNSET, EventRecord, LinkRecord
 from telemetry.lean.wire import SMALL, VARINTS, field_bytes, field_text, field_varint, varint
+from telemetry.w3c import new_span_id
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
     from opentelemetry.trace import SpanKind, Status, TraceState
 
-    from telemetry.facade import Repeated
+    from telemetry.facade import Attributes, Step
     from telemetry.lean.span import LeanSpan
 
 # 1: trace id, 2: span id, 7 and 8: start and end in Unix nanoseconds; the same with 4: the parent's id.
@@ -39,15 +42,14 @@ _LINK_FLAGS = Struct("<sI").pack
 _SPAN_FLAGS_TAG, _LINK_FLAGS_TAG = b"\x85\x01", b"\x35"
 _NO_STATUS = b"\x7a\x00"
 
-# The kind (INTERNAL, 1 in OTLP), the flags below a local parent, and no status.
-_STEP = field_varint(6, 1) + _SPAN_FLAGS(_SPAN_FLAGS_TAG, _KNOWN) + _NO_STATUS
-_step_names: dict[str, bytes] = {}
-
 _CACHED_NAMES, _CACHED_NAME = 1024, 256
 _names: tuple[dict[str, bytes], ...] = ({}, {}, {}, {}, {})
 """Name, kind and flags of spans below a local parent or none, by the SDK's number of the kind."""
 _light_names: tuple[tuple[dict[str, bytes], ...], ...] = (({}, {}, {}, {}, {}), ({}, {}, {}, {}, {}))
 """The same with the status that says nothing, below a local parent or none and below a remote one."""
+
+Told = tuple[str, int, "Attributes"]
+"""An event of the facade as a block keeps it: name, Unix nanoseconds, attributes."""
 
 log = logging.getLogger(__name__)
 
@@ -90,13 +92,12 @@ class Light(Protocol):
     remote: bool
     span_id: int
     start: int
-    repeated: Repeated | None
-    given: dict[str, Any]
-    events: list[EventRecord] | None
+    given: list[Attributes]
+    events: list[Told] | None
 
 
-def encode_light(block: Light, end: int) -> bytes:
-    """As `encode_span`, of a block that is all there is of its span.
+def encode_light(block: Light, end: int, most: int) -> bytes:
+    """As `encode_span`, of a block that is all there is of its span and may have `most` attributes.
 
     Raises whatever happens where an attribute cannot be encoded as it is; `encode_span` of the whole span then can.
     """
@@ -104,40 +105,68 @@ def encode_light(block: Light, end: int) -> bytes:
     if name is None:
         name = _light_name(block)
     message = block.head + _LIGHT(block.span_id.to_bytes(8, "big"), _START, block.start, _END, end) + name
-    repeated, given, events = block.repeated, block.given, block.events
-    if repeated is not None:
-        message += repeated.encoded or _encoded(repeated)
+    given, events = block.given, block.events
     if given:
-        pairs = own_pairs.encode(given, message)
-        if len(pairs) <= len(given):
-            raise ValueError("an attribute cannot be encoded as it is; expected what OTLP has")
-        message = _ATTRIBUTE.join(pairs)
+        message += _given(given, most)
     if events is not None:
-        message += b"".join([field_bytes(11, _event(event)) for event in events])
+        message += b"".join(map(_told, events))
     size = len(message)
     return (VARINTS[size] if size < SMALL else varint(size)) + message
 
 
-def encode_step(head: bytes, span_id: int, name: str, start: int, end: int, repeated: Repeated | None) -> bytes:
-    """The same of a span of ours that only has a name, times and attributes, below a local parent with this head."""
-    tail = _step_names.get(name)
-    if tail is None:
-        tail = field_text(5, name) + _STEP
-        if len(_step_names) < _CACHED_NAMES:
-            _step_names[name] = tail
-    message = head + _LIGHT(span_id.to_bytes(8, "big"), _START, start, _END, end) + tail
-    if repeated is not None:
-        message += repeated.encoded or _encoded(repeated)
+def encode_step(head: bytes, step: Step, most: int) -> bytes:
+    """The same of a step below a local parent with this head; raises as `encode_light` does."""
+    name, began_ns, ended_ns, attributes = step
+    message = head + _LIGHT(new_span_id().to_bytes(8, "big"), _START, began_ns, _END, ended_ns) + _step_name(name)
+    if attributes:
+        message += _given((attributes,), most)
     size = len(message)
     return (VARINTS[size] if size < SMALL else varint(size)) + message
 
 
-def _encoded(repeated: Repeated) -> bytes:
-    pairs = own_pairs.encode(repeated, b"")
-    if len(pairs) <= len(repeated):
+def _given(sets: Sequence[Attributes], most: int) -> bytes:
+    """What was set, one after the other, each attribute with its tag."""
+    count = len(sets[0])
+    if len(sets) > 1:
+        merged: dict[str, Any] = {}
+        for attributes in sets:
+            merged.update(attributes)
+        count = sum(map(len, sets))
+        if len(merged) < count:
+            sets = [_in_order(sets)]
+    if count > most:
+        raise ValueError("these may be more attributes than a span has")
+    return b"".join([_encoded(attributes) for attributes in sets])
+
+
+def _in_order(sets: Iterable[Attributes]) -> dict[str, Any]:
+    """A key that is set again moves to the end, as in the SDK."""
+    merged: dict[str, Any] = {}
+    for attributes in sets:
+        for key, value in attributes.items():
+            merged.pop(key, None)
+            merged[key] = value
+    return merged
+
+
+def _encoded(attributes: Attributes) -> bytes:
+    """Each with its tag before it; kept where they come again."""
+    repeated = attributes if type(attributes) is Repeated else None
+    if repeated is not None and repeated.encoded is not None:
+        return repeated.encoded
+    pairs = own_pairs.encode(attributes, b"")
+    if len(pairs) <= len(attributes):
         raise ValueError("an attribute cannot be encoded as it is; expected what OTLP has")
-    encoded = repeated.encoded = _ATTRIBUTE.join(pairs)
+    encoded = _ATTRIBUTE.join(pairs)
+    if repeated is not None:
+        repeated.encoded = encoded
     return encoded
+
+
+@lru_cache(maxsize=_CACHED_NAMES)
+def _step_name(name: str) -> bytes:
+    # The kind (INTERNAL, 1 in OTLP), the flags below a local parent, and no status.
+    return field_text(5, name) + field_varint(6, 1) + _SPAN_FLAGS(_SPAN_FLAGS_TAG, _KNOWN) + _NO_STATUS
 
 
 def _light_name(block: Light) -> bytes:
@@ -174,9 +203,21 @@ def _rarer(span: LeanSpan) -> bytes:
 
 
 def _event(event: EventRecord) -> bytes:
-    head = _EVENT(_EVENT_TIME, event.time_ns) + field_text(2, event.name) + field_varint(4, event.dropped)
+    head = _EVENT(_EVENT_TIME, event.time_ns) + _event_name(event.name) + field_varint(4, event.dropped)
     pairs = own_pairs if event.own else clean_pairs
     return _EVENT_ATTRIBUTE.join(pairs.encode(event.attributes, head))
+
+
+def _told(event: Told) -> bytes:
+    """The same of an event of the facade that has all its attributes."""
+    name, time_ns, attributes = event
+    head = _EVENT(_EVENT_TIME, time_ns) + _event_name(name)
+    return field_bytes(11, _EVENT_ATTRIBUTE.join(own_pairs.encode(attributes, head)))
+
+
+@lru_cache(maxsize=_CACHED_NAMES)
+def _event_name(name: str) -> bytes:
+    return field_text(2, name)
 
 
 def _link(link: LinkRecord) -> bytes:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections import deque
-from threading import Lock, Thread
+from threading import Thread
+from time import time_ns
 from typing import TYPE_CHECKING, cast
 
 from opentelemetry import trace
@@ -15,6 +15,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from telemetry import conventions as c
 from telemetry import w3c
 from telemetry.common import SCOPE, SPAN_LIMITS, from_otel, resource_of, resource_of_child
+from telemetry.facade import Step
 from telemetry.forking import in_children
 from telemetry.holding import Holder
 from telemetry.lean.batching import Queue, sizes
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from telemetry.lean.batching import Sends
     from telemetry.lean.sender import Poster
     from telemetry.lean.span import LeanSpan
+    from telemetry.otlp_json import SpanData
 
 Ended = tuple[int, InstrumentationScope, bytes]
 """Trace id, scope and the encoded message of an ended span: all that is left of it.
@@ -60,10 +62,8 @@ tenth of the objects' size, known to the byte and nothing to the garbage collect
 to do that would keep the event loop from the interpreter for a whole batch.
 """
 
-# Beside the message itself: the string's head, its place in the trace's list, its share of what a trace takes.
-_SPAN_BYTES = 100
-_TOGETHER = 64
-"""So many spans are stored at once, or fewer where somebody asks for a trace."""
+# Beside the message itself: the string's head, the tuple, its place in the store and its share of a page's traces.
+_SPAN_BYTES = 120
 _SERVER, _CLIENT, _INTERNAL = SpanKind.SERVER, SpanKind.CLIENT, SpanKind.INTERNAL
 
 
@@ -84,9 +84,7 @@ class LeanTelemetry:
         self._config = config
         self._closed = False
         self._drops = Drops()
-        self._store: SpanStore[bytes] = SpanStore(decode_span)
-        self._fresh: deque[Ended] = deque()
-        self._storing = Lock()
+        self._store: SpanStore[Ended] = SpanStore(_data_of, _cost_of)
         self._holder: Holder[Ended] = Holder(self._deliver, self._drops, clock=clock)
         self._resource = resource_of(config)
         if senders is None:
@@ -108,7 +106,8 @@ class LeanTelemetry:
             self._ended, resource=self._resource, opened=self._holder.open, flush=self._flush
         )
         self._scope = InstrumentationScope(SCOPE, config.service_version)
-        self._pipe = Pipe(self.provider.tracer(self._scope, Limits(SPAN_LIMITS)), self._holder, self._drops)
+        tracer = self.provider.tracer(self._scope, Limits(SPAN_LIMITS))
+        self._pipe = Pipe(tracer, self._holder, self._drops, self._deliver, self._deliver_all)
 
     def request(self, name: str, attributes: Attributes, *, traceparent: str | None, trust: bool) -> Block:
         caller = w3c.parse_traceparent(traceparent)
@@ -148,15 +147,21 @@ class LeanTelemetry:
     def step(
         self, name: str, began_ns: int, attributes: Attributes | None = None, *, error: BaseException | None = None
     ) -> None:
+        if error is None:
+            self.steps([Step(name, began_ns, time_ns(), attributes or {})])
+        else:
+            self.span(name, attributes).pass_by(began_ns, error)
+
+    def steps(self, steps: Sequence[Step]) -> None:
         around = current_context()
-        if error is None and type(around) is Block:
-            try:
-                if around.step(name, began_ns, attributes):
-                    return
-            except Exception:  # noqa: BLE001 - telemetry never hurts an order; the span is lost and counted
-                self._drops.count("traces", "internal_error")
+        try:
+            if type(around) is Block and around.steps(steps):
                 return
-        self.span(name, attributes).pass_by(began_ns, error)
+        except Exception:  # noqa: BLE001 - telemetry never hurts an order; the spans are lost and counted
+            self._drops.count("traces", "internal_error", len(steps))
+            return
+        for name, began_ns, ended_ns, attributes in steps:
+            self.span(name, attributes).pass_by(began_ns, None, ended_ns)
 
     def current(self) -> SpanContext | None:
         around = current_context()
@@ -213,7 +218,6 @@ class LeanTelemetry:
 
     def trace(self, trace_id: str, rebuilt: Sequence[RebuiltSpan] = ()) -> bytes:
         resource = {key: str(value) for key, value in self._resource.attributes.items()}
-        self._store_fresh()
         spans = self._store.spans(trace_id, rebuilt)
         return encode_trace(resource, SCOPE, self._config.service_version, spans)
 
@@ -241,7 +245,6 @@ class LeanTelemetry:
             self._drops.count("metrics", "shutdown")
 
     def _after_fork(self) -> None:
-        self._storing = Lock()
         self._envelope.describe(resource_of_child(self._resource))
 
     def _ended(self, span: LeanSpan) -> None:
@@ -268,21 +271,15 @@ class LeanTelemetry:
     def _deliver(self, ended: Ended) -> None:
         if not ended[2]:
             return
-        fresh = self._fresh
-        fresh.append(ended)
-        if len(fresh) >= _TOGETHER:
-            self._store_fresh()
+        self._store.put(ended)
         if self._spans is not None:
             self._spans.put(ended)
 
-    def _store_fresh(self) -> None:
-        fresh = self._fresh
-        with self._storing:
-            taken = []
-            while fresh:
-                number, _, encoded = fresh.popleft()
-                taken.append((number, encoded, len(encoded) + _SPAN_BYTES))
-            self._store.put_all(taken)
+    def _deliver_all(self, ended: list[Ended]) -> None:
+        """Spans of which there is a message."""
+        self._store.put_all(ended)
+        if self._spans is not None:
+            self._spans.put_all(ended)
 
     def _flush(self, timeout: float) -> bool:
         return self._spans is None or self._spans.flush(timeout)
@@ -293,3 +290,11 @@ class LeanTelemetry:
             for signal, queue in (("traces", self._spans), ("logs", self._logs))
             if queue is not None
         ]
+
+
+def _data_of(ended: Ended) -> SpanData:
+    return decode_span(ended[2])
+
+
+def _cost_of(ended: Ended) -> int:
+    return len(ended[2]) + _SPAN_BYTES

@@ -15,6 +15,8 @@ from telemetry.lean.own import NOTHING, OwnSpan
 from telemetry.lean.span import SAMPLED
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from opentelemetry.trace import TraceState
 
     from telemetry.holding import Holder
@@ -64,16 +66,38 @@ NO_TRACE = Trace(0, SAMPLED, None, Held())
 
 
 class Pipe:
-    """What all blocks of an engine share: their tracer, what keeps or drops a trace, and the counts of failures."""
+    """What all blocks of an engine share: their tracer, what keeps or drops a trace, and the counts of failures.
 
-    __slots__ = ("drops", "event_attributes", "events", "holder", "most", "provider", "scope", "tracer")
+    `deliver` takes an ended span of a trace that is known to be kept, `deliver_all` many of them.
+    """
 
-    def __init__(self, tracer: LeanTracer, holder: Holder[Any], drops: Drops) -> None:
+    __slots__ = (
+        "deliver",
+        "deliver_all",
+        "drops",
+        "event_attributes",
+        "events",
+        "holder",
+        "most",
+        "provider",
+        "scope",
+        "tracer",
+    )
+
+    def __init__(
+        self,
+        tracer: LeanTracer,
+        holder: Holder[Any],
+        drops: Drops,
+        deliver: Callable[[Any], None],
+        deliver_all: Callable[[list[Any]], None],
+    ) -> None:
         self.tracer = tracer
         self.provider = tracer.provider
         self.scope = tracer.instrumentation_scope
         self.holder = holder
         self.drops = drops
+        self.deliver, self.deliver_all = deliver, deliver_all
         limits = tracer.limits
         self.most, self.event_attributes = limits.span.most, limits.event.most
         self.events = limits.events or 0

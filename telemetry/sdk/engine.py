@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         LogEntry,
         RebuiltSpan,
         SpanContext,
+        Step,
     )
     from telemetry.sdk.export import Queue
 
@@ -85,7 +86,7 @@ class SdkTelemetry:
         self._config = config
         self._closed = False
         self._drops = Drops()
-        self._store: SpanStore[ReadableSpan] = SpanStore(as_data)
+        self._store: SpanStore[tuple[int, ReadableSpan]] = SpanStore(as_data, cost_of)
         self._holder: Holder[ReadableSpan] = Holder(self._deliver, self._drops, clock=clock)
         made = (
             by_environment(config, environ, self._drops)
@@ -121,6 +122,10 @@ class SdkTelemetry:
         self, name: str, began_ns: int, attributes: Attributes | None = None, *, error: BaseException | None = None
     ) -> None:
         self._scope(name, attributes or {}, (), SpanKind.INTERNAL, None, began_ns).pass_by(error)
+
+    def steps(self, steps: Sequence[Step]) -> None:
+        for name, began_ns, ended_ns, attributes in steps:
+            self._scope(name, attributes, (), SpanKind.INTERNAL, None, began_ns).pass_by(None, ended_ns)
 
     def current(self) -> SpanContext | None:
         context = trace.get_current_span().get_span_context()
@@ -233,7 +238,7 @@ class SdkTelemetry:
 
     def _deliver(self, span: ReadableSpan) -> None:
         try:
-            self._store.put(trace_id_of(span), span, cost_of(span))
+            self._store.put((trace_id_of(span), span))
         except Exception:  # noqa: BLE001 - one span that cannot be shown must not stop the others; it is counted
             self._drops.count("traces", "internal_error")
         for queue in self._spans:

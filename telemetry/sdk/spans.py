@@ -84,12 +84,12 @@ class SdkSpan:
         self._safely(otel_context.detach, self._token)
         self._safely(self._span.end)
 
-    def pass_by(self, error: BaseException | None) -> None:
-        """Begin and end at once, without ever being the current span."""
+    def pass_by(self, error: BaseException | None, ended_ns: int | None = None) -> None:
+        """Begin and end at once, or then, without ever being the current span."""
         self._span = self._start()
         if error is not None:
             self._safely(self._passed_through, error)
-        self._safely(self._span.end)
+        self._safely(self._span.end, ended_ns)
 
     def set(self, attributes: Attributes) -> None:
         self._safely(lambda: self._span.set_attributes(converted(attributes)))
@@ -140,8 +140,9 @@ def _context_of(span: ReadableSpan) -> trace.SpanContext:
     return context
 
 
-def cost_of(span: ReadableSpan) -> int:
+def cost_of(stored: tuple[int, ReadableSpan]) -> int:
     """About what a span takes in memory, in bytes: itself, its attributes and its events with their text."""
+    _, span = stored
     cost = _SPAN_BYTES
     for part in (span.attributes, *(event.attributes for event in span.events)):
         for value in (part or {}).values():
@@ -149,7 +150,8 @@ def cost_of(span: ReadableSpan) -> int:
     return cost + _ATTRIBUTE_BYTES * (len(span.events) + len(span.links))
 
 
-def as_data(span: ReadableSpan) -> SpanData:
+def as_data(stored: tuple[int, ReadableSpan]) -> SpanData:
+    _, span = stored
     return SpanData(
         context=from_otel(_context_of(span)),
         parent_span_id=f"{span.parent.span_id:016x}" if span.parent is not None else None,

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple, cast
 
 from telemetry import conventions
 from telemetry.conventions import Histogram, Instrument
-from telemetry.facade import LogEntry, Repeated, Telemetry
+from telemetry.facade import LogEntry, Repeated, Step, Telemetry
 
 What = Literal[
     "add",
@@ -21,6 +21,7 @@ What = Literal[
     "set",
     "span",
     "step",
+    "steps",
     "exit",
     "context",
     "current",
@@ -104,6 +105,8 @@ def replay(telemetry: Telemetry, order: Order, bound: Bound = ()) -> None:
             spans[number] = block.__enter__()
         elif what == "step":
             telemetry.step(*arguments, **names)
+        elif what == "steps":
+            telemetry.steps(*arguments)
         elif what == "exit":
             blocks.pop(number).__exit__(*arguments)
         elif what == "context":
@@ -205,8 +208,8 @@ class _Renewal:
     def __call__(self, value: Any) -> Any:
         if type(value) in {str, int, Decimal}:
             return self._values.get((type(value), value), value)
-        if isinstance(value, LogEntry):
-            return LogEntry(*map(self, value))
+        if isinstance(value, LogEntry | Step):
+            return type(value)(*map(self, value))
         if isinstance(value, Repeated):
             known = self._repeated.get(id(value))
             if known is None:

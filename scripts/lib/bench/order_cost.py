@@ -81,5 +81,7 @@ def undisturbed() -> Iterator[None]:
 
 
 def _exports(orders: Sequence[Order]) -> tuple[int, int]:
-    begun = [call.what for order in orders for call in order]
-    return sum(begun.count(what) for what in ("request", "span", "step")), begun.count("log")
+    calls = [call for order in orders for call in order]
+    begun = [call.what for call in calls]
+    steps = sum(len(call.arguments[0]) for call in calls if call.what == "steps")
+    return steps + sum(begun.count(what) for what in ("request", "span", "step")), begun.count("log")

@@ -13,7 +13,7 @@ from typing import Any, Self
 from scripts.lib.bench.calls import Binding, Call, Order, What
 from telemetry.config import TelemetryConfig
 from telemetry.conventions import Counter, Gauge, Histogram, Instrument, UpDownCounter
-from telemetry.facade import Attributes, Labels, LogEntry, Repeated, SpanContext
+from telemetry.facade import Attributes, Labels, LogEntry, Repeated, SpanContext, Step
 from telemetry.off import OffSpan, OffTelemetry
 
 Preset = tuple[Counter | UpDownCounter | Gauge, Mapping[str, Sequence[str]]]
@@ -161,6 +161,9 @@ class Recorder(OffTelemetry):
         self, name: str, began_ns: int, attributes: Attributes | None = None, *, error: BaseException | None = None
     ) -> None:
         self.note(Call("step", -1, (name, began_ns, _kept(attributes or {})), {"error": error}))
+
+    def steps(self, steps: Sequence[Step]) -> None:
+        self.note(Call("steps", -1, (tuple(one._replace(attributes=_kept(one.attributes)) for one in steps),)))
 
     def current(self) -> SpanContext | None:
         self.note(Call("current"))

@@ -32,7 +32,7 @@ from scripts.lib.judge.values import (
 )
 from telemetry import conventions as c
 from telemetry.environment import SIGNALS
-from telemetry.facade import LogEntry, Repeated, SpanContext, Telemetry
+from telemetry.facade import LogEntry, Repeated, SpanContext, Step, Telemetry
 
 _CALLER = SpanContext("a" * 32, "b" * 16)
 _CONTEXTS = [_CALLER, SpanContext("c" * 32, "d" * 16), SpanContext("no", "id"), SpanContext("0" * 32, "0" * 16)]
@@ -128,6 +128,7 @@ _steps = st.one_of(
         _given,
         st.sampled_from(["", "", "ValueError", "CancelledError"]),
     ),
+    st.tuples(st.just("steps"), st.lists(st.tuples(names, st.integers(0, 10**17), _given), max_size=3)),
     st.tuples(st.just("set"), _given),
     st.tuples(st.just("event"), names, _given),
     st.tuples(st.just("fail"), st.text(max_size=6), names),
@@ -253,6 +254,8 @@ class Play:
             step, began_ns, given, error = arguments
             raised = _RAISED[error]("ä token=hunter2 broken") if error else None
             self._telemetry.step(step, time.time_ns() if began_ns is None else began_ns, given, error=raised)
+        elif name == "steps":
+            self._telemetry.steps([Step(step, at, at + 1, given) for step, at, given in arguments[0]])
         elif name in {"add", "record", "gauge", "bound add", "bound record", "log"}:
             if self._exact or name == "log":
                 # Side by side the order of sums and of exemplars is nobody's.

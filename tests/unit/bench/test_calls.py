@@ -87,7 +87,7 @@ async def test_a_replay_makes_the_same_trace_although_its_tasks_run_one_after_an
     try:
         replay(telemetry, order, bind(telemetry, recorder.bindings))
         assert telemetry.current() is None
-        (trace_id,) = (f"{trace:032x}" for trace in telemetry._store._traces)
+        (trace_id,) = {f"{trace:032x}" for trace, _ in telemetry._store._fresh}
         document = json.loads(telemetry.trace(trace_id))
         exposition = telemetry.metrics("")[0].decode()
     finally:

@@ -278,28 +278,36 @@ def test_rebuilt_spans_stand_only_where_the_store_knows_nothing(telemetry: Telem
     assert attributes(found[0]) == {"price": "1.5", c.ATTR_FILLPATH_REBUILT: True}
 
 
-def stored(trace: int, span: int) -> SpanData:
+Stored = tuple[int, SpanData]
+
+
+def stored(trace: int, span: int) -> Stored:
     context = SpanContext(f"{trace:032x}", f"{span:016x}")
-    return SpanData(
+    return trace, SpanData(
         context=context, parent_span_id=None, name="x", kind=1, start_ns=1, end_ns=2, attributes={"text": "y" * 100}
     )
 
 
-def test_the_store_is_bounded_in_bytes_and_forgets_the_oldest_trace() -> None:
-    store = SpanStore(lambda span: span, max_bytes=5_000)
+def store(**bounds: int) -> SpanStore[Stored]:
+    return SpanStore(lambda stored: stored[1], lambda _: 700, **bounds)
+
+
+def test_the_store_is_bounded_in_bytes_and_forgets_what_ended_first() -> None:
+    bounded = store(max_bytes=5_000, together=2)
 
     for trace in range(1, 100):
-        store.put(trace, stored(trace, 1), 700)
+        bounded.put(stored(trace, 1))
 
-    assert store.size <= 5_000
-    assert store.spans(f"{1:032x}") == []
-    assert len(store.spans(f"{99:032x}")) == 1
+    assert 0 < bounded.size <= 5_000
+    assert bounded.spans(f"{1:032x}") == []
+    assert len(bounded.spans(f"{98:032x}")) == len(bounded.spans(f"{99:032x}")) == 1
 
 
-def test_the_store_is_bounded_in_spans_of_a_trace() -> None:
-    store = SpanStore(lambda span: span, max_spans=4)
+def test_the_store_tells_a_bounded_number_of_spans_of_a_trace_wherever_they_are() -> None:
+    bounded = store(max_spans=4, together=3)
 
     for span in range(1, 10):
-        store.put(1, stored(1, span), 700)
+        bounded.put_all([stored(1, span), stored(2, span)])
 
-    assert len(store.spans(f"{1:032x}")) == 4
+    found = [json.loads(span)["spanId"] for span in bounded.spans(f"{1:032x}")]
+    assert found == [f"{span:016x}" for span in range(1, 5)]

@@ -40,17 +40,20 @@ def both(
     monkeypatch: pytest.MonkeyPatch, operate: Callable[[Telemetry], object], *, now: Callable[[], int] = lambda: NOW
 ) -> ExportTraceServiceRequest:
     """Do it with each engine, with the same ids and times; compare what is delivered, and return it."""
-    for module in ("opentelemetry.sdk.trace", "telemetry.lean.span", "telemetry.lean.block", "telemetry.lean.own"):
+    for module in ("opentelemetry.sdk.trace", *(f"telemetry.lean.{one}" for one in ("span", "block", "own", "engine"))):
         monkeypatch.setattr(f"{module}.time_ns", now)
     results = []
     for kind in (SdkTelemetry, LeanTelemetry):
         ids = count(0x1234)
         monkeypatch.setattr(w3c, "new_trace_id", lambda ids=ids: next(ids))
         monkeypatch.setattr(w3c, "new_span_id", lambda ids=ids: next(ids))
-        monkeypatch.setattr("telemetry.lean.block.new_span_id", lambda ids=ids: next(ids))
+        for module in ("telemetry.lean.block", "telemetry.lean.encoding"):
+            monkeypatch.setattr(f"{module}.new_span_id", lambda ids=ids: next(ids))
         engine = kind(CONFIG, {}, lambda: 0.0)
         delivered: list[Any] = []
         engine._holder._deliver = delivered.append
+        if isinstance(engine, LeanTelemetry):
+            engine._pipe.deliver, engine._pipe.deliver_all = delivered.append, delivered.extend
         operate(engine)
         engine.close(5)
         results.append((delivered, engine))
