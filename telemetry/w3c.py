@@ -11,8 +11,6 @@ from telemetry.facade import SpanContext
 _TRACEPARENT = re.compile(
     r"(?P<version>[0-9a-f]{2})-(?P<trace>[0-9a-f]{32})-(?P<span>[0-9a-f]{16})-[0-9a-f]{2}(?P<more>-.*)?"
 )
-_TRACE_ID = re.compile(r"[0-9a-f]{32}")
-_SPAN_ID = re.compile(r"[0-9a-f]{16}")
 
 
 # The operating system's random bytes cost a system call an id, and hand the interpreter's lock to another thread: up
@@ -35,12 +33,22 @@ def new_context(trace_id: str | None = None) -> SpanContext:
     return SpanContext(trace_id or f"{new_trace_id():032x}", f"{new_span_id():016x}")
 
 
+def numbers(context: SpanContext) -> tuple[int, int] | None:
+    """Both ids as numbers; None unless they are lowercase hex of the right length and not zero."""
+    trace_id, span_id = context
+    try:
+        trace, span = int(trace_id, 16), int(span_id, 16)
+    except ValueError:
+        return None
+    # Written again, they are the same only where nothing but digits was in them.
+    if trace and span and f"{trace:032x}" == trace_id and f"{span:016x}" == span_id:
+        return trace, span
+    return None
+
+
 def is_valid(context: SpanContext) -> bool:
     """Lowercase hex of the right length and not zero."""
-    trace_id, span_id = context
-    return bool(
-        _TRACE_ID.fullmatch(trace_id) and _SPAN_ID.fullmatch(span_id) and int(trace_id, 16) and int(span_id, 16)
-    )
+    return numbers(context) is not None
 
 
 def parse_traceparent(header: str | None) -> SpanContext | None:

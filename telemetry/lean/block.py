@@ -30,7 +30,7 @@ from telemetry.lean.encoding import Told, encode_light, encode_step, head_of
 from telemetry.lean.own import NOTHING, OwnSpan
 from telemetry.lean.pipe import NO_TRACE, UNBORN, Pipe, Trace, lost
 from telemetry.lean.span import SAMPLED, EventRecord, LeanSpan
-from telemetry.lean.tracer import Above, above_in, above_of
+from telemetry.lean.tracer import above_in
 from telemetry.w3c import new_span_id
 
 if TYPE_CHECKING:
@@ -230,7 +230,8 @@ class Block(Around):
         self._safely(lambda: self._fail(error_type, error_message(message)))
 
     def keep(self) -> None:
-        self._safely(self.pipe.holder.keep, self.trace.number)
+        if not self.trace.fate.kept:
+            self._safely(self.pipe.holder.keep, self.trace.number)
 
     def link(self, context: SpanContext) -> None:
         if w3c.is_valid(context):
@@ -248,18 +249,21 @@ class Block(Around):
 
     def _begin_elsewhere(self, around: Context) -> None:
         """Below no span, or one that is none of ours in this task."""
-        parent = self.parent
-        found: Above | None
-        if parent is not None and w3c.is_valid(parent):
-            found = above_of(to_otel(parent))
+        self.rest = rest_of(around)
+        self.above, self.parent_id, self.remote, self.failed = None, 0, False, False
+        named = None if self.parent is None else w3c.numbers(self.parent)
+        if self.parent is not None and named is not None:
+            # Always sampled: whether a span is kept is decided here, not by a caller's flag.
+            number, self.parent_id = named
+            self.remote = True
+            self.trace = Trace(number, SAMPLED, None, self.pipe.holder.fate(number))
+            self.trace.hex = self.parent.trace_id
         else:
             found = None if self.kind is _SERVER else above_in(around)
-        number, flags, state = self.pipe.provider.begin(found)
-        self.rest = rest_of(around)
-        self.trace = Trace(number, flags, state, self.pipe.holder.fate(number))
-        self.above, self.parent_id, self.remote, self.failed = None, 0, False, False
-        if found is not None:
-            self.above, self.parent_id, self.remote = found.span, found.span_id, found.remote
+            number, flags, state = self.pipe.provider.begin(found)
+            self.trace = Trace(number, flags, state, self.pipe.holder.fate(number))
+            if found is not None:
+                self.above, self.parent_id, self.remote = found.span, found.span_id, found.remote
         self.head = head_of(number, self.parent_id)
 
     def _begin_whole(self) -> None:
@@ -294,7 +298,7 @@ class Block(Around):
     def _made_whole(self) -> OwnSpan:
         its, above = self.trace, self.above
         if above is None and self.parent_id:
-            above = api.SpanContext(its.number, self.parent_id, False, TraceFlags(its.flags), its.state)  # noqa: FBT003
+            above = api.SpanContext(its.number, self.parent_id, self.remote, TraceFlags(its.flags), its.state)
         tracer, parent_id = self.pipe.tracer, self.parent_id
         span = OwnSpan(
             tracer,

@@ -106,8 +106,11 @@ def encode_light(block: Light, end: int, most: int) -> bytes:
         name = _light_name(block)
     message = block.head + _LIGHT(block.span_id.to_bytes(8, "big"), _START, block.start, _END, end) + name
     given, events = block.given, block.events
-    if given:
-        message += _given(given, most)
+    for attributes in given if len(given) == 1 and len(given[0]) <= most else _distinct(given, most):
+        if type(attributes) is Repeated:
+            message += attributes.encoded or _repeated(attributes)
+        else:
+            message = _with(attributes, message)
     if events is not None:
         message += b"".join(map(_told, events))
     size = len(message)
@@ -118,25 +121,26 @@ def encode_step(head: bytes, step: Step, most: int) -> bytes:
     """The same of a step below a local parent with this head; raises as `encode_light` does."""
     name, began_ns, ended_ns, attributes = step
     message = head + _LIGHT(new_span_id().to_bytes(8, "big"), _START, began_ns, _END, ended_ns) + _step_name(name)
-    if attributes:
-        message += _given((attributes,), most)
+    if len(attributes) > most:
+        raise ValueError("more attributes than a span has")
+    if type(attributes) is Repeated:
+        message += attributes.encoded or _repeated(attributes)
+    elif attributes:
+        message = _with(attributes, message)
     size = len(message)
     return (VARINTS[size] if size < SMALL else varint(size)) + message
 
 
-def _given(sets: Sequence[Attributes], most: int) -> bytes:
-    """What was set, one after the other, each attribute with its tag."""
-    count = len(sets[0])
-    if len(sets) > 1:
-        merged: dict[str, Any] = {}
-        for attributes in sets:
-            merged.update(attributes)
+def _distinct(sets: Sequence[Attributes], most: int) -> Sequence[Attributes]:
+    """What was set, one after the other, with no key in two of them."""
+    if len(sets) == 2 and sets[0].keys().isdisjoint(sets[1]):  # noqa: PLR2004 - nearly always, and cheaper to ask
+        distinct, count = True, len(sets[0]) + len(sets[1])
+    else:
         count = sum(map(len, sets))
-        if len(merged) < count:
-            sets = [_in_order(sets)]
+        distinct = len(set().union(*sets)) == count
     if count > most:
         raise ValueError("these may be more attributes than a span has")
-    return b"".join([_encoded(attributes) for attributes in sets])
+    return sets if distinct else (_in_order(sets),)
 
 
 def _in_order(sets: Iterable[Attributes]) -> dict[str, Any]:
@@ -149,18 +153,18 @@ def _in_order(sets: Iterable[Attributes]) -> dict[str, Any]:
     return merged
 
 
-def _encoded(attributes: Attributes) -> bytes:
-    """Each with its tag before it; kept where they come again."""
-    repeated = attributes if type(attributes) is Repeated else None
-    if repeated is not None and repeated.encoded is not None:
-        return repeated.encoded
-    pairs = own_pairs.encode(attributes, b"")
+def _repeated(attributes: Repeated) -> bytes:
+    """Each with its tag before it; kept, because they come again."""
+    encoded = attributes.encoded = _with(attributes, b"")
+    return encoded
+
+
+def _with(attributes: Attributes, head: bytes) -> bytes:
+    """What comes first, and each of these with its tag before it."""
+    pairs = own_pairs.encode(attributes, head)
     if len(pairs) <= len(attributes):
         raise ValueError("an attribute cannot be encoded as it is; expected what OTLP has")
-    encoded = _ATTRIBUTE.join(pairs)
-    if repeated is not None:
-        repeated.encoded = encoded
-    return encoded
+    return _ATTRIBUTE.join(pairs)
 
 
 @lru_cache(maxsize=_CACHED_NAMES)

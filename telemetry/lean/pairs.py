@@ -47,8 +47,10 @@ class _Key(dict[Any, bytes]):
             pair = self._encode(value)
         elif isinstance(value, str):
             pair = self._text(value) if len(value) <= LONGEST and value.isascii() else self._encode(value)
+        elif 0 <= value < _INT64:
+            pair = _pair(self._head, b"\x18" + varint(value))
         else:
-            pair = _pair(self._head, b"\x18" + varint(value)) if 0 <= value < _INT64 else self._encode(value)
+            pair = self._encode(value)
         if len(self) < CACHED_VALUES and len(pair) <= _CACHED_PAIR:
             self._make_room()
             self[value] = pair
