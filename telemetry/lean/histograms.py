@@ -233,7 +233,7 @@ class Histograms:
                 cell.past.exemplars[bucket] = exemplar
                 if self._delta:
                     window.exemplars[bucket] = exemplar
-            else:
+            elif around:
                 undecided.append((cell, window, bucket, number, at_ns, around))
         return undecided
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from math import nan
 from threading import Thread
@@ -49,11 +50,15 @@ def shown(engine: Engine) -> dict[str, Any]:
 def test_sums_are_exact_whatever_the_threads_and_the_exports_between(preference: str) -> None:
     engine = lean_engine(preference)
     requests = [collected(engine)]
+    denials_bound = engine.metrics.series.counter(c.DENIALS, {"source": "tv", "reason": "stale"})
+    acks_bound = engine.metrics.histogram(c.ACK_DURATION, {"source": "tv"})
 
     def work() -> None:
-        for _ in range(2_000):
+        for _ in range(1_000):
             engine.metrics.add(c.DENIALS, 1, {"source": "tv", "reason": "stale"})
             engine.metrics.record(c.ACK_DURATION, 0.25, {"source": "tv"})
+            denials_bound.add()
+            acks_bound.record(0.25)
 
     threads = [Thread(target=work) for _ in range(4)]
     for thread in threads:
@@ -71,6 +76,30 @@ def test_sums_are_exact_whatever_the_threads_and_the_exports_between(preference:
     assert sum(p.count for p in acks if hasattr(p, "bucket_counts")) == 8_000
     assert sum(p.sum for p in acks if hasattr(p, "bucket_counts")) == 2_000
     assert sum(s.value for s in shown(engine)[c.ACK_DURATION.family_name] if s.name.endswith("_count")) == 8_000
+
+
+def test_what_is_not_yet_counted_stays_little_where_nobody_collects(engine: Engine) -> None:
+    denials = engine.metrics.series.counter(c.DENIALS, {"source": "tv", "reason": "stale"})
+    acks = engine.metrics.histogram(c.ACK_DURATION, {"source": "tv"})
+
+    for _ in range(1_000):
+        denials.add()
+        acks.record(0.25)
+        assert len(denials.given) < 64
+        assert len(engine.metrics._histograms.notes) < 256
+
+
+def test_times_are_those_of_the_record_and_not_of_the_count(engine: Engine) -> None:
+    before = time.time_ns()
+    with inside(7):
+        engine.metrics.record(c.ACK_DURATION, 0.25, {"source": "tv"})
+    after = time.time_ns()
+
+    (point,) = named(collected(engine), c.ACK_DURATION.name).histogram.data_points
+
+    assert before <= point.start_time_unix_nano <= after
+    assert before <= point.exemplars[0].time_unix_nano <= after
+    assert point.time_unix_nano > after
 
 
 def test_the_exposition_and_the_export_tell_the_same(engine: Engine) -> None:
@@ -188,7 +217,8 @@ def test_a_span_that_raises_costs_its_exemplar_only(engine: Engine, monkeypatch:
 
     monkeypatch.setattr("telemetry.lean.histograms.sampled_ids", broken)
 
-    engine.metrics.record(c.ACK_DURATION, 1, {"source": "tv"})
+    with inside(7):
+        engine.metrics.record(c.ACK_DURATION, 1, {"source": "tv"})
 
     assert named(collected(engine), c.ACK_DURATION.name).histogram.data_points[0].count == 1
     assert engine.drops.snapshot() == {("metrics", "internal_error"): 1}
