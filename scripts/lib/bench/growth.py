@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import time
@@ -91,6 +92,9 @@ def _copy(source: Path, to: Path) -> None:
     to.mkdir(parents=True, mode=0o700)
     if (source / "journal.sqlite").exists():
         shutil.copy(source / "journal.sqlite", to)
+        # Else the first commits of the start would wait behind a gigabyte that the disk still has to write.
+        with (to / "journal.sqlite").open("rb") as copy:
+            os.fsync(copy.fileno())
 
 
 def _round(service: Service, receiver: Receiver, asked: Asked) -> Measured:
