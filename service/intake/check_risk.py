@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from service.clock import Clock
-from service.core import freshness, risk
+from service.core import risk
 from service.core.markets import Market, Quote
 from service.core.orders import Action, Intent, Order, OrderType, SizingMethod
 from service.core.refusals import DenialReason, Refusal
@@ -36,32 +36,30 @@ class CheckRisk:
             raise
 
     def _check(self, intake: Intake, order: Order) -> None:
-        settings = intake.known.settings
+        source = intake.known
         risk.check_time(
             order.alert_ts_ns,
             self._clock.now_ns(),
-            stale_after_ns=int(settings.stale_after * 1e9),
-            future_tolerance_ns=int(settings.future_tolerance * 1e9),
+            stale_after_ns=source.stale_after_ns,
+            future_tolerance_ns=source.future_tolerance_ns,
         )
-        risk.check_confidence(order.confidence, settings.min_confidence)
+        risk.check_confidence(order.confidence, source.settings.min_confidence)
         risk.check_halt(self._halts.level(order.account), order.intent, order.action)
         # A cancel needs neither a market that is open nor a price: nothing is placed.
         if order.action is Action.PLACE:
             self._check_market(intake, order)
 
     def _check_market(self, intake: Intake, order: Order) -> None:
-        alert, market, exchange = intake.alert, intake.market, intake.exchange
+        alert, market, quote = intake.alert, intake.market, intake.quote
         assert alert is not None, "validated before"
         assert market is not None, "normalized before"
-        assert exchange is not None, "normalized before"
         risk.check_market(alert, market)
-        quote = freshness.recent(exchange.quote(market.symbol), self._clock.now_ns())
         if quote is None:
             if _needs_no_price(order):
                 return
             raise Refusal(
                 DenialReason.NO_MARKET_DATA,
-                f"no price of {market.symbol} is known at {exchange.name}; send it again when there is one",
+                f"no price of {market.symbol} is known at {order.exchange}; send it again when there is one",
                 status=503,
                 retry_after=RETRY_AFTER_S,
             )

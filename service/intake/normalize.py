@@ -15,7 +15,7 @@ from service.core.refusals import DenialReason, Refusal
 from service.core.symbols import SymbolTable
 from service.exchanges.protocol import Exchange
 from service.execution import attributes
-from service.intake.request import Intake
+from service.intake.request import Intake, Source
 from service.randomness import RandomBytes
 from service.settings import SourceSettings
 from telemetry import conventions as c
@@ -69,7 +69,8 @@ class Normalize:
         market = symbols.resolve_traded(alert.symbol, exchange.market_type(account), account)
         if market.symbol != alert.symbol:
             self._telemetry.add(c.NORMALIZATION_OPERATIONS, operation_type="symbol")
-        intake.exchange, intake.market = exchange, market
+        intake.market = market
+        intake.quote = freshness.recent(exchange.quote(market.symbol), self._clock.now_ns())
         intake.order = self._order(intake, alert, account, exchange, market)
         intake.identity = attributes.identity(intake.order)
 
@@ -84,12 +85,11 @@ class Normalize:
         return account
 
     def _order(self, intake: Intake, alert: Alert, account: str, exchange: Exchange, market: Market) -> Order:
-        settings = intake.known.settings
+        source, quote = intake.known, intake.quote
         order_id = new_order_id(intake.received_ns, self._random.take(RANDOM_BYTES))
         cancels = alert.action is Action.CANCEL
         intent = Intent.EXIT if cancels else risk.intent_of(alert.side, market.type, reduce_only=alert.reduce_only)
         price, stop_price = self._rounded(market, alert.price), self._rounded(market, alert.stop_price)
-        quote = freshness.recent(exchange.quote(market.symbol), self._clock.now_ns())
         trace = intake.span.context
         return Order(
             id=order_id,
@@ -113,8 +113,8 @@ class Normalize:
             tag=alert.tag,
             comment=alert.comment,
             alert_ts_ns=alert.timestamp_ns,
-            max_age_ns=_max_age_ns(intent, alert.order_type, settings),
-            max_drift_bps=_max_drift(intent, alert.order_type, settings),
+            max_age_ns=_max_age_ns(intent, alert.order_type, source),
+            max_drift_bps=_max_drift(intent, alert.order_type, source.settings),
             arrival_price=None if quote is None else quote.for_side(alert.side),
         )
 
@@ -127,11 +127,10 @@ class Normalize:
         return rounded
 
 
-def _max_age_ns(intent: Intent, order_type: OrderType, settings: SourceSettings) -> int | None:
+def _max_age_ns(intent: Intent, order_type: OrderType, source: Source) -> int | None:
     if intent is Intent.EXIT:
         return None
-    seconds = settings.max_age_market if order_type is OrderType.MARKET else settings.max_age_other
-    return int(seconds * 1e9)
+    return source.max_age_market_ns if order_type is OrderType.MARKET else source.max_age_other_ns
 
 
 def _max_drift(intent: Intent, order_type: OrderType, settings: SourceSettings) -> Decimal | None:

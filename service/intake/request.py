@@ -10,9 +10,8 @@ from typing import Any, Protocol
 from service.core.alerts import Alert
 from service.core.idempotency import IdempotencyKey
 from service.core.limits import TokenBucket
-from service.core.markets import Market
+from service.core.markets import Market, Quote
 from service.core.orders import Order
-from service.exchanges.protocol import Exchange
 from service.journal.protocol import Commit, StoredAnswer
 from service.settings import SourceSettings
 from telemetry.facade import Attributes, RequestSpan
@@ -27,7 +26,17 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 class Source:
     """A configured source with its secrets, its limit and its addresses, ready for use."""
 
-    __slots__ = ("bucket", "keys", "name", "networks", "settings")
+    __slots__ = (
+        "bucket",
+        "future_tolerance_ns",
+        "keys",
+        "max_age_market_ns",
+        "max_age_other_ns",
+        "name",
+        "networks",
+        "settings",
+        "stale_after_ns",
+    )
 
     def __init__(self, name: str, settings: SourceSettings, keys: tuple[bytes, ...]) -> None:
         self.name = name
@@ -35,6 +44,10 @@ class Source:
         self.keys = keys
         self.bucket = TokenBucket(settings.rate, settings.burst)
         self.networks: tuple[Network, ...] = tuple(ipaddress.ip_network(a, strict=False) for a in settings.addresses)
+        self.stale_after_ns = int(settings.stale_after * 1e9)
+        self.future_tolerance_ns = int(settings.future_tolerance * 1e9)
+        self.max_age_market_ns = int(settings.max_age_market * 1e9)
+        self.max_age_other_ns = int(settings.max_age_other * 1e9)
 
     def __repr__(self) -> str:
         return f"Source({self.name!r})"
@@ -44,7 +57,7 @@ class Source:
 class Intake:
     """What is known of a request so far; each step adds its part.
 
-    `identity` is what every span of the order carries.
+    `quote` is the price at arrival, `identity` what every span of the order carries.
     """
 
     source_name: str
@@ -62,8 +75,8 @@ class Intake:
     authenticated: bool = False
     validated: bool = False
     alert: Alert | None = None
-    exchange: Exchange | None = None
     market: Market | None = None
+    quote: Quote | None = None
     order: Order | None = None
     identity: Attributes = field(default_factory=dict)
     replay: StoredAnswer | None = None
