@@ -1,17 +1,10 @@
-"""The writes of one group as a few statements, whatever their number: each kind of row in one.
-
-The driver lets go of the interpreter's lock at every statement, and gets it back when the event loop happens to wait:
-a group of fifty orders with a statement for each row took turns with it hundreds of times.
-"""
+"""The writes of one group as a few statements, whatever their number: each kind of row in one."""
 
 from __future__ import annotations
 
-import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from functools import lru_cache
-from itertools import chain
 from typing import Any
 
 from service.core.markets import MATH
@@ -19,11 +12,7 @@ from service.journal import reads, rows
 from service.journal.protocol import StoredAnswer
 from service.journal.queries import SQL
 from service.journal.writes import AppendOrder, RecordChange
-
-_SIZES = (64, 32, 16, 8, 4, 2, 1)
-"""Rows in a statement: few sizes, so that the driver keeps every statement prepared."""
-
-_VALUES = re.compile(r"VALUES (\(\s*\?(?:,\s*\?)*\s*\))")
+from service.statements import statements
 
 Whose = tuple[str, str, str, str]
 """Exchange, account, symbol and source: what a holding belongs to."""
@@ -101,7 +90,7 @@ def _record(connection: sqlite3.Connection, records: Sequence[RecordChange]) -> 
 
 def _holdings(connection: sqlite3.Connection, whose: Sequence[Whose]) -> dict[Whose, Decimal]:
     found: dict[Whose, Decimal] = {}
-    for sql, values in _statements(SQL.holdings_of, whose):
+    for sql, values in statements(SQL.holdings_of, whose):
         for exchange, account, symbol, source, quantity in connection.execute(sql, values):
             found[exchange, account, symbol, source] = Decimal(quantity)
     return found
@@ -115,26 +104,4 @@ def _execute(connection: sqlite3.Connection, sql: str, of: Sequence[rows.Row]) -
 
 
 def _written(connection: sqlite3.Connection, sql: str, of: Sequence[rows.Row]) -> int:
-    return sum(connection.execute(one, values).rowcount for one, values in _statements(sql, of))
-
-
-def _statements(sql: str, of: Sequence[rows.Row]) -> Iterator[tuple[str, tuple[object, ...]]]:
-    """`sql` for as many rows as a statement takes, and their values."""
-    begin = 0
-    for size in _SIZES:
-        while len(of) - begin >= size:
-            yield _repeated(sql, size), tuple(_flat(of[begin : begin + size]))
-            begin += size
-
-
-def _flat(of: Iterable[rows.Row]) -> Iterable[object]:
-    return chain.from_iterable(of)
-
-
-@lru_cache(maxsize=64)
-def _repeated(sql: str, count: int) -> str:
-    """With so many rows of placeholders where `sql` has one."""
-    found = _VALUES.search(sql)
-    assert found is not None, "written for one row of placeholders"
-    row = found[1]
-    return sql[: found.start(1)] + ", ".join([row] * count) + sql[found.end(1) :]
+    return sum(connection.execute(one, values).rowcount for one, values in statements(sql, of))

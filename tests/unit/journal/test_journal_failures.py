@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import resource
 import shutil
 import sqlite3
-from contextlib import closing, contextmanager
+from contextlib import closing
 from decimal import Decimal
 from functools import partial
 from typing import ClassVar
@@ -18,6 +17,7 @@ from service.core.orders import OrderStatus
 from service.journal import database
 from service.journal.protocol import JournalUnavailable
 from service.journal.sqlite import SqliteJournal
+from tests.support.disks import no_file_may_grow_beyond
 from tests.unit.journal.examples import a_fill, an_order, its_answer, journaled, moved
 
 
@@ -41,16 +41,6 @@ def faults(monkeypatch):
     monkeypatch.setattr(Unsteady, "faults", {})
     monkeypatch.setattr(database.sqlite3, "connect", partial(sqlite3.connect, factory=Unsteady))
     return Unsteady.faults
-
-
-@contextmanager
-def no_file_may_grow_beyond(size):
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 async def test_a_disk_that_takes_no_more_fails_every_write_until_it_does(path):
