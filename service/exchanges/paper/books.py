@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from importlib import resources
 from pathlib import Path
@@ -16,9 +16,12 @@ from service.core.markets import Balance
 from service.core.orders import Fill, OrderStatus, OrderType, Side, Trade
 from service.core.outcomes import RejectReason
 from service.exchanges.paper.orders import PaperOrder
+from service.statements import statements
 
 _VERSION = 1
 _LOCK_WAIT_SECONDS = 1.0
+
+_Row = tuple[object, ...]
 
 
 class BooksUnusable(Exception):  # noqa: N818 - named for what is the case
@@ -30,6 +33,10 @@ class Price(NamedTuple):
 
     mid: Decimal
     tick: int
+
+
+Key = tuple[str, str]
+"""Account and client order id."""
 
 
 class Step(NamedTuple):
@@ -122,28 +129,24 @@ class Books:
             raise
 
     def _write_all(self, changes: Changes) -> None:
-        execute = self._db.execute
-        for name in changes.accounts:
-            execute(_SQL["add_account"], (name,))
-        for step in changes.orders:
-            self._write_order(step)
-        for (account, currency), balance in changes.balances.items():
-            execute(_SQL["put_balance"], (account, currency, str(balance.free), str(balance.used)))
-        for symbol, price in changes.prices.items():
-            execute(_SQL["put_price"], (symbol, str(price.mid), price.tick))
+        added = [order for before, order in changes.orders if before is None]
+        moved = [order for before, order in changes.orders if before is not None]
+        self._put("add_account", [(name,) for name in changes.accounts])
+        self._put("add_order", [_row(order) for order in added])
+        if moved:
+            self._db.executemany(_SQL["update_order"], [_moved(order) for order in moved])
+        self._put("add_fill", [row for step in changes.orders for row in _fill_rows(step)])
+        self._put("put_balance", [(*of, str(held.free), str(held.used)) for of, held in changes.balances.items()])
+        self._put("put_price", [(symbol, str(price.mid), price.tick) for symbol, price in changes.prices.items()])
 
-    def _write_order(self, step: Step) -> None:
-        before, order = step
-        reason = None if order.reject_reason is None else order.reject_reason.value
-        if before is None:
-            self._db.execute(_SQL["add_order"], _row(order, reason))
-        else:
-            moved = (order.status.value, reason, order.updated_ns, order.is_open, order.number)
-            self._db.execute(_SQL["update_order"], moved)
-        known = len(before.fills) if before else 0
-        for part, fill in enumerate(order.fills[known:], known + 1):
-            amounts = (str(fill.quantity), str(fill.price), str(fill.fee), fill.fee_currency, fill.ts_event_ns)
-            self._db.execute(_SQL["add_fill"], (order.number, part, order.account, *amounts))
+    def _put(self, name: str, rows: Sequence[_Row]) -> None:
+        for sql, values in statements(_SQL[name], rows):
+            self._db.execute(sql, values)
+
+    def used(self, keys: Sequence[Key]) -> frozenset[Key]:
+        """Those of `keys` that some order has."""
+        asked = statements(_SQL["used"], keys)
+        return frozenset(key for sql, values in asked for key in self._db.execute(sql, values).fetchall())
 
     def find_order(self, account: str, client_order_id: str) -> PaperOrder | None:
         row = self._db.execute(_SQL["find_order"], (account, client_order_id)).fetchone()
@@ -194,7 +197,7 @@ class Books:
         )
 
 
-def _row(order: PaperOrder, reason: str | None) -> tuple[object, ...]:
+def _row(order: PaperOrder) -> _Row:
     return (
         order.number,
         order.account,
@@ -206,8 +209,25 @@ def _row(order: PaperOrder, reason: str | None) -> tuple[object, ...]:
         None if order.price is None else str(order.price),
         None if order.stop_price is None else str(order.stop_price),
         order.status.value,
-        reason,
+        _reason(order),
         order.created_ns,
         order.updated_ns,
         order.is_open,
     )
+
+
+def _moved(order: PaperOrder) -> _Row:
+    return order.status.value, _reason(order), order.updated_ns, order.is_open, order.number
+
+
+def _reason(order: PaperOrder) -> str | None:
+    return None if order.reject_reason is None else order.reject_reason.value
+
+
+def _fill_rows(step: Step) -> Iterator[_Row]:
+    """The fills that `step` brought."""
+    before, order = step
+    known = len(before.fills) if before else 0
+    for part, fill in enumerate(order.fills[known:], known + 1):
+        amounts = (str(fill.quantity), str(fill.price), str(fill.fee), fill.fee_currency, fill.ts_event_ns)
+        yield order.number, part, order.account, *amounts

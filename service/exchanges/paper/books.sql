@@ -120,6 +120,15 @@ SELECT
     status, reject_reason, created_ns, updated_ns
 FROM orders WHERE account = ? AND client_order_id = ?;
 
+-- name: used
+-- A subquery a row: for a list of row values SQLite would scan the orders.
+WITH asked (account, client_order_id) AS (VALUES (?, ?))
+SELECT account, client_order_id FROM asked
+WHERE EXISTS (
+    SELECT 1 FROM orders
+    WHERE orders.account = asked.account AND orders.client_order_id = asked.client_order_id
+);
+
 -- name: add_fill
 INSERT INTO fills (order_number, part, account, quantity, price, fee, fee_currency, ts_event_ns)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?);

@@ -74,8 +74,7 @@ def _check_numbers(request: OrderRequest, market: Market) -> Refused | None:
 
 
 def _is_multiple(value: Decimal, size: Decimal) -> bool:
-    steps = MATH.divide(value, size).to_integral_value(context=MATH)
-    return MATH.multiply(steps, size) == value
+    return value >= size and not MATH.remainder(value, size)
 
 
 def _check_minimums(request: OrderRequest, market: Market, quote: Quote) -> Refused | None:

@@ -7,7 +7,7 @@ import logging
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar, cast
 
 import msgspec
 
@@ -29,6 +29,15 @@ _VALIDITY_MARGIN_NS = _NS
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+A = TypeVar("A")
+R = TypeVar("R", OrderRequest, OrderRef)
+
+
+class _Sent(NamedTuple):
+    """An order request and when it was sent, by the monotonic clock."""
+
+    request: OrderRequest
+    sent_ns: int
 
 
 class PaperExchange:
@@ -53,8 +62,9 @@ class PaperExchange:
             request_validity_ns=int(settings.latency * _NS) + _VALIDITY_MARGIN_NS,
             visibility_delay_ns=0,
         )
-        self._wire: Wire[Outcome] = Wire(settings.latency)
-        self._cancel_wire: Wire[CancelOutcome] = Wire(settings.latency)
+        self._orders: Wire[_Sent, Outcome] = Wire(settings.latency, self._place)
+        self._cancels: Wire[OrderRef, CancelOutcome] = Wire(settings.latency, self._cancel)
+        self._reads: Wire[Callable[[Engine], object], object] = Wire(settings.latency, self._answer_reads)
         self._books: Books | None = None
         self._engine: Engine | None = None
         self._next_tick: asyncio.TimerHandle | None = None
@@ -97,8 +107,9 @@ class PaperExchange:
         """Stop prices and requests under way, and close the books; nothing that was executed is undone."""
         if self._next_tick is not None:
             self._next_tick.cancel()
-        self._wire.close()
-        self._cancel_wire.close()
+        self._orders.close()
+        self._cancels.close()
+        self._reads.close()
         self._engine = None
         if self._books is not None:
             self._books.close()
@@ -121,34 +132,36 @@ class PaperExchange:
     async def create_order(self, request: OrderRequest) -> Outcome:
         if self._engine is None:
             return NotExecuted(cause=self._closed)
-        sent_ns = self._clock.monotonic_ns()
         lost = NotExecuted(cause=f"{self._name} was closed before the request arrived")
-        return await self._wire.send(lambda: self._execute(request, sent_ns), lost)
+        return await self._orders.send(_Sent(request, self._clock.monotonic_ns()), lost)
 
-    def _execute(self, request: OrderRequest, sent_ns: int) -> Outcome:
-        if self._engine is None:
-            return NotExecuted(cause=self._closed)
-        age_ns = self._clock.monotonic_ns() - sent_ns
-        if age_ns > self._rules.request_validity_ns:
-            return NotExecuted(cause=f"the request arrived {age_ns / _NS:.3f} s after it was sent: no longer valid")
-        try:
-            return self._engine.place(request, self._clock.now_ns())
-        except Exception as error:  # noqa: BLE001 - whatever failed, disk or defect, proves nothing about the order
-            return self._in_doubt(error, request.client_order_id)
+    def _place(self, arrived: Sequence[_Sent]) -> Sequence[Outcome]:
+        now_ns = self._clock.monotonic_ns()
+        oldest_ns = now_ns - self._rules.request_validity_ns
+        placed = iter(self._decided(Engine.place, [one.request for one in arrived if one.sent_ns >= oldest_ns]))
+        return [next(placed) if one.sent_ns >= oldest_ns else _too_late(now_ns - one.sent_ns) for one in arrived]
 
     async def cancel_order(self, ref: OrderRef) -> CancelOutcome:
         if self._engine is None:
             return NotExecuted(cause=self._closed)
         lost = NotExecuted(cause=f"{self._name} was closed before the cancel arrived")
-        return await self._cancel_wire.send(lambda: self._cancel(ref), lost)
+        return await self._cancels.send(ref, lost)
 
-    def _cancel(self, ref: OrderRef) -> CancelOutcome:
+    def _cancel(self, refs: Sequence[OrderRef]) -> Sequence[CancelOutcome]:
+        return self._decided(Engine.cancel, refs)
+
+    def _decided(
+        self, decide: Callable[[Engine, Sequence[R], int], Sequence[A]], requests: Sequence[R]
+    ) -> Sequence[A | NotExecuted | InDoubt]:
+        """All of them in one transaction; where that fails each by itself, so that no other suffers from one."""
         if self._engine is None:
-            return NotExecuted(cause=self._closed)
+            return [NotExecuted(cause=self._closed)] * len(requests)
         try:
-            return self._engine.cancel(ref, self._clock.now_ns())
+            return decide(self._engine, requests, self._clock.now_ns())
         except Exception as error:  # noqa: BLE001 - whatever failed, disk or defect, proves nothing about the order
-            return self._in_doubt(error, ref.client_order_id)
+            if len(requests) > 1:
+                return [answer for request in requests for answer in self._decided(decide, [request])]
+            return [self._in_doubt(error, request.client_order_id) for request in requests]
 
     def _in_doubt(self, error: Exception, client_order_id: str) -> InDoubt:
         about = {"client_order_id": client_order_id}
@@ -183,18 +196,28 @@ class PaperExchange:
         return await self._read(lambda _: self._clock.now_ns())
 
     async def _read(self, read: Callable[[Engine], T], account: str | None = None) -> T:
-        await asyncio.sleep(self._settings.latency / 2)
-        engine = self._engine
-        if engine is None:
+        if self._engine is None:
             raise ExchangeUnavailable(self._closed)
-        if account is not None and not engine.knows_account(account):
+        if account is not None and not self._engine.knows_account(account):
             raise ExchangeUnavailable(f"{self._name} has no account {account!r}; expected one of its settings")
+        answer = await self._reads.send(read, ExchangeUnavailable(self._closed))
+        if isinstance(answer, Exception):
+            raise answer
+        return cast(T, answer)
+
+    def _answer_reads(self, reads: Sequence[Callable[[Engine], object]]) -> Sequence[object]:
+        return [self._answer_read(read) for read in reads]
+
+    def _answer_read(self, read: Callable[[Engine], object]) -> object:
+        """What was read, or why nothing could be, to be raised where it was asked."""
+        if self._engine is None:
+            return ExchangeUnavailable(self._closed)
         try:
-            answer = read(engine)
+            return read(self._engine)
         except sqlite3.Error as error:
-            raise ExchangeUnavailable(f"the books of {self._name} failed: {error}") from error
-        await asyncio.sleep(self._settings.latency / 2)
-        return answer
+            return ExchangeUnavailable(f"the books of {self._name} failed: {error}")
+        except Exception as error:  # noqa: BLE001 - a defect is the asker's to see, not that of others on the wire
+            return error
 
     @property
     def _closed(self) -> str:
@@ -216,3 +239,7 @@ class PaperExchange:
             self._engine.tick(self._clock.now_ns())
         except sqlite3.Error as error:
             _log.warning("%s: prices stand still, the books failed: %s", self._name, error)
+
+
+def _too_late(age_ns: int) -> NotExecuted:
+    return NotExecuted(cause=f"the request arrived {age_ns / _NS:.3f} s after it was sent: no longer valid")

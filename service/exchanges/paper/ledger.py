@@ -36,6 +36,7 @@ def settle(before: PaperOrder | None, after: PaperOrder, balances: Mapping[str, 
 
     The difference in reserve moves between free and used, new fills move what they spend and bring.
     """
+    spends, receives = after.spends, after.receives
     new_fills = after.fills[len(before.fills) if before else 0 :]
     with localcontext(EXACT):
         held = reserve(after) - reserve(before)
@@ -45,12 +46,12 @@ def settle(before: PaperOrder | None, after: PaperOrder, balances: Mapping[str, 
             gives, takes = (cost, fill.quantity) if after.side is Side.BUY else (fill.quantity, cost)
             spent += gives
             brought += takes - fill.fee
-        source = balances.get(after.spends, _NOTHING)
+        source = balances.get(spends, _NOTHING)
         free = source.free - held - spent
         if free < 0:
             return None
-        changed = {after.spends: Balance(free=free, used=source.used + held)}
+        changed = {spends: Balance(free=free, used=source.used + held)}
         if new_fills:
-            target = balances.get(after.receives, _NOTHING)
-            changed[after.receives] = Balance(free=target.free + brought, used=target.used)
+            target = balances.get(receives, _NOTHING)
+            changed[receives] = Balance(free=target.free + brought, used=target.used)
     return changed

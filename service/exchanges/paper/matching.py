@@ -66,9 +66,14 @@ def _is_marketable(order: PaperOrder, price: Decimal) -> bool:
     return price <= order.price if order.side is Side.BUY else price >= order.price
 
 
-def parts_of(client_order_id: str, settings: PartialFills, seed: int) -> int:
-    """In how many parts a limit order fills: chance, but the same for the same id and seed, also after a restart."""
-    chance = zlib.crc32(f"{seed}/{client_order_id}".encode())
+def parts_of(order: PaperOrder, settings: PartialFills, seed: int) -> int:
+    """In how many parts it fills: chance, but the same for the same id and seed, also after a restart.
+
+    An order without a limit is never split.
+    """
+    if order.price is None:
+        return 1
+    chance = zlib.crc32(f"{seed}/{order.client_order_id}".encode())
     return settings.parts if chance < settings.probability * _CHANCES else 1
 
 
@@ -76,7 +81,8 @@ def apply(order: PaperOrder, matched: Match, market: Market, fees: FeeRates, par
     """The order after `matched`: triggered, or with one more fill."""
     if matched.price is None:
         return msgspec.structs.replace(order, status=OrderStatus.TRIGGERED, updated_ns=now_ns)
-    quantity = _next_part(order, market.amount_step, parts)
+    leaves = order.leaves_qty
+    quantity = _next_part(order, leaves, market.amount_step, parts)
     received = quantity if order.side is Side.BUY else EXACT.multiply(quantity, matched.price)
     fill = Fill(
         id=f"{order.exchange_order_id}-{len(order.fills) + 1}",
@@ -87,19 +93,17 @@ def apply(order: PaperOrder, matched: Match, market: Market, fees: FeeRates, par
         fee_currency=order.receives,
         ts_event_ns=now_ns,
     )
-    done = quantity == order.leaves_qty
     return msgspec.structs.replace(
         order,
-        status=OrderStatus.FILLED if done else OrderStatus.PARTIALLY_FILLED,
+        status=OrderStatus.FILLED if quantity == leaves else OrderStatus.PARTIALLY_FILLED,
         fills=(*order.fills, fill),
         updated_ns=now_ns,
     )
 
 
-def _next_part(order: PaperOrder, amount_step: Decimal, parts: int) -> Decimal:
-    """Equal parts in whole steps, the rest with the last one; orders without a limit are never split."""
-    leaves = order.leaves_qty
-    if order.price is None or order.order_type is OrderType.MARKET:
+def _next_part(order: PaperOrder, leaves: Decimal, amount_step: Decimal, parts: int) -> Decimal:
+    """Equal parts in whole steps, the rest with the last one."""
+    if parts == 1:
         return leaves
     part = order.quantity // (amount_step * parts) * amount_step
     return part if part > 0 and leaves >= 2 * part else leaves

@@ -79,7 +79,8 @@ def report(order: PaperOrder) -> OrderReport:
 def _average_price(fills: tuple[Fill, ...]) -> Decimal | None:
     if not fills:
         return None
-    if all(fill.price == fills[0].price for fill in fills):
-        return fills[0].price
+    price, *others = {fill.price for fill in fills}
+    if not others:
+        return price
     cost = sum((fill.quantity * fill.price for fill in fills), Decimal(0))
     return _AVERAGE.divide(cost, sum((fill.quantity for fill in fills), Decimal(0)))

@@ -3,59 +3,99 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
+Q = TypeVar("Q")
+A = TypeVar("A")
 T = TypeVar("T")
 
 
-class _Message(Generic[T]):
-    """One request under way: `answer` is None until `work` was done; `reply` wakes the sender, if it still waits."""
+class _Message(Generic[Q, A]):
+    """One request under way: `answer` is what its sender will be told, `reply` wakes it, if it still waits."""
 
-    __slots__ = ("answer", "lost", "reply", "timer", "work")
+    __slots__ = ("answer", "reply", "request")
 
-    def __init__(self, work: Callable[[], T], lost: T, reply: asyncio.Future[T]) -> None:
-        self.work = work
-        self.lost = lost
+    def __init__(self, request: Q, lost: A, reply: asyncio.Future[A]) -> None:
+        self.request = request
+        self.answer = lost
         self.reply = reply
-        self.answer: T | None = None
-        self.timer: asyncio.TimerHandle | None = None
-
-    def deliver(self, answer: T) -> None:
-        if not self.reply.done():
-            self.reply.set_result(answer)
 
 
-class Wire(Generic[T]):
-    """Half of `latency` (seconds) passes before a request's work is done, half before its answer is back."""
+class _Way(Generic[T]):
+    """One direction: what sets out arrives `seconds` later, in one call with all else that is due by then."""
 
-    def __init__(self, latency: float) -> None:
-        self._half = latency / 2
-        self._under_way: set[_Message[T]] = set()
+    def __init__(self, seconds: float, arrive: Callable[[Sequence[T]], None]) -> None:
+        self._seconds = seconds
+        self._arrive = arrive
+        self._under_way: deque[tuple[float, T]] = deque()
+        self._timer: asyncio.Handle | None = None
 
-    async def send(self, work: Callable[[], T], lost: T) -> T:
-        """The answer of `work`, which must not raise; `lost` if the wire closes before it began.
+    def set_out(self, thing: T) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time() + self._seconds
+        self._under_way.append((due, thing))
+        if self._timer is None:
+            self._timer = loop.call_at(due, self._first_is_due)
+
+    def _first_is_due(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = max(loop.time(), self._under_way[0][0])  # a loop's clock may be coarser than the way is long
+        due: list[T] = []
+        while self._under_way and self._under_way[0][0] <= now:
+            due.append(self._under_way.popleft()[1])
+        self._timer = loop.call_at(self._under_way[0][0], self._first_is_due) if self._under_way else None
+        self._arrive(due)
+
+    def close(self) -> list[T]:
+        """What was under way and does not arrive."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        left = [thing for _, thing in self._under_way]
+        self._under_way.clear()
+        return left
+
+
+class Wire(Generic[Q, A]):
+    """Half of `latency` (seconds) passes before requests are worked on, half before the answers are back.
+
+    `work` gets all requests that arrive in one turn of the event loop, in the order in which they were sent; it
+    answers each in its place and must not raise.
+    """
+
+    def __init__(self, latency: float, work: Callable[[Sequence[Q]], Sequence[A]]) -> None:
+        self._work = work
+        self._takes_time = latency > 0
+        self._there: _Way[_Message[Q, A]] = _Way(latency / 2, self._arrive)
+        self._back: _Way[Sequence[_Message[Q, A]]] = _Way(latency / 2, self._return)
+
+    async def send(self, request: Q, lost: A) -> A:
+        """The answer to `request`; `lost` if the wire closes before it arrived.
 
         Cancelling the task that waits here stops neither the request nor its work.
         """
-        loop = asyncio.get_running_loop()
-        message = _Message(work, lost, loop.create_future())
-        self._under_way.add(message)
-        message.timer = loop.call_later(self._half, self._arrive, message)
-        answer: T = await message.reply
+        message = _Message(request, lost, asyncio.get_running_loop().create_future())
+        self._there.set_out(message)
+        answer: A = await message.reply
         return answer
 
-    def _arrive(self, message: _Message[T]) -> None:
-        message.answer = message.work()
-        message.timer = asyncio.get_running_loop().call_later(self._half, self._return, message)
+    def _arrive(self, messages: Sequence[_Message[Q, A]]) -> None:
+        answers = self._work([message.request for message in messages])
+        for message, answer in zip(messages, answers, strict=True):
+            message.answer = answer
+        if self._takes_time:
+            self._back.set_out(messages)
+        else:
+            self._return([messages])
 
-    def _return(self, message: _Message[T]) -> None:
-        self._under_way.discard(message)
-        message.deliver(message.lost if message.answer is None else message.answer)
+    def _return(self, groups: Sequence[Sequence[_Message[Q, A]]]) -> None:
+        for messages in groups:
+            for message in messages:
+                if not message.reply.done():
+                    message.reply.set_result(message.answer)
 
     def close(self) -> None:
-        """Stop the timers. What was done is answered at once, what was not is answered as lost and never done."""
-        for message in list(self._under_way):
-            if message.timer is not None:
-                message.timer.cancel()
-            self._return(message)
+        """What was done is answered at once, what was not is answered as lost and never done."""
+        self._return([*self._back.close(), self._there.close()])

@@ -77,7 +77,8 @@ class Lab:
         amounts = {key: Decimal(fields.pop(key)) for key in ("price", "stop_price") if fields.get(key) is not None}
         base = {"account": ACCOUNT, "client_order_id": f"c{next(self._ids)}", "symbol": BTC}
         request = OrderRequest(side=side, order_type=kind, quantity=Decimal(quantity), **(base | fields), **amounts)
-        return self.engine.place(request, self.now_ns)
+        (outcome,) = self.engine.place([request], self.now_ns)
+        return outcome
 
     def rest(self, *args: Any, **fields: Any) -> str:
         """Place an order that must be accepted; its client order id."""
@@ -86,7 +87,8 @@ class Lab:
     def cancel(self, client_order_id: str) -> CancelOutcome:
         self.now_ns += 1
         ref = OrderRef(account=ACCOUNT, symbol=BTC, order_type=OrderType.LIMIT, client_order_id=client_order_id)
-        return self.engine.cancel(ref, self.now_ns)
+        (outcome,) = self.engine.cancel([ref], self.now_ns)
+        return outcome
 
     def report(self, client_order_id: str) -> OrderReport:
         return self.engine.look_up(ACCOUNT, client_order_id).report

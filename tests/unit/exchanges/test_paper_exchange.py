@@ -186,24 +186,29 @@ async def test_a_missing_folder_is_named(tmp_path):
 
 _CHILD = """
 import asyncio, sys
+from decimal import Decimal
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from tests.unit.exchanges.test_paper_exchange import market_buy, running
+AT_ONCE = int(sys.argv[3])
 
 async def main():
-    async with running(Path(sys.argv[1]), latency=0.0) as exchange:
-        for number in range(1_000_000):
-            outcome = await exchange.create_order(market_buy(f"c{number}", "0.001"))
-            print(f"c{number}", type(outcome).__name__, flush=True)
+    async with running(Path(sys.argv[1]), latency=0.0, starting_balances={"USDT": Decimal(10**9)}) as exchange:
+        async def send(first):
+            for number in range(first, 1_000_000, AT_ONCE):
+                outcome = await exchange.create_order(market_buy(f"c{number}", "0.001"))
+                print(f"c{number}", type(outcome).__name__, flush=True)
+
+        await asyncio.gather(*(send(first) for first in range(AT_ONCE)))
 
 asyncio.run(main())
 """
 
 
-async def test_what_was_answered_before_a_kill_is_in_the_books(books):
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", _CHILD, str(books), str(Path(__file__).parents[3]), stdout=asyncio.subprocess.PIPE
-    )
+@pytest.mark.parametrize("at_once", [1, 16])
+async def test_what_was_answered_before_a_kill_is_in_the_books(books, at_once):
+    command = [sys.executable, "-c", _CHILD, str(books), str(Path(__file__).parents[3]), str(at_once)]
+    child = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     lines = [await asyncio.wait_for(child.stdout.readline(), 30) for _ in range(300)]
     os.kill(child.pid, signal.SIGKILL)
     lines += (await child.stdout.read()).splitlines(keepends=True)
@@ -215,4 +220,4 @@ async def test_what_was_answered_before_a_kill_is_in_the_books(books):
         assert all(isinstance(answer, Found) for answer in found)
         fills = await exchange.fills_since(ACCOUNT, list(exchange.markets), 0)
         spent = sum((fill.quantity * fill.price for fill in fills), Decimal(0))
-        assert (await exchange.fetch_balances(ACCOUNT))["USDT"].total == 1000 - spent
+        assert (await exchange.fetch_balances(ACCOUNT))["USDT"].total == 10**9 - spent

@@ -79,6 +79,9 @@ class Money(RuleBasedStateMachine):
         reports = [self.lab.report(order) for order in self.orders]
         return engine.balances(ACCOUNT), engine.open_orders(ACCOUNT), reports, quote.bid, quote.ask
 
+    def _placed(self, client_order_id):
+        return self.lab.books.find_order(ACCOUNT, client_order_id)
+
     @invariant()
     def nothing_is_negative(self):
         for balance in self.lab.engine.balances(ACCOUNT).values():
@@ -89,7 +92,7 @@ class Money(RuleBasedStateMachine):
     def reserved_is_what_open_orders_hold(self):
         held: Counter[str] = Counter()
         for order in self.orders:
-            placed = self.lab.engine._find((ACCOUNT, order))
+            placed = self._placed(order)
             if placed.status in RESTING:
                 leaves = placed.quantity - sum(fill.quantity for fill in placed.fills)
                 price = placed.price or placed.stop_price
@@ -103,7 +106,7 @@ class Money(RuleBasedStateMachine):
     def totals_are_the_start_plus_fills_less_fees(self):
         totals: Counter[str] = Counter({"USDT": Decimal(1000)})
         for fill in self.lab.engine.fills_since(ACCOUNT, ["BTC/USDT"], 0):
-            side = self.lab.engine._find((ACCOUNT, fill.client_order_id)).side
+            side = self._placed(fill.client_order_id).side
             sign = 1 if side is Side.BUY else -1
             totals["BTC"] += sign * fill.quantity
             totals["USDT"] -= sign * fill.quantity * fill.price

@@ -245,7 +245,7 @@ def test_finished_orders_are_found_when_they_left_memory(lab):
     first = lab.place(BUY, "0.001").report
     for _ in range(1_100):
         lab.place(BUY, "0.001")
-    assert (ACCOUNT, first.client_order_id) not in lab.engine._finished
+    assert (ACCOUNT, first.client_order_id) not in lab.engine._memory.finished
     assert lab.engine.look_up(ACCOUNT, first.client_order_id) == Found(first)
 
 
