@@ -11,8 +11,8 @@ from service.execution import attributes
 from service.intake.address import LimitFailures
 from service.intake.request import UNKNOWN, Intake, LastStep, Step
 from telemetry import conventions as c
-from telemetry.facade import Telemetry
 from telemetry.facade import Step as TracedStep
+from telemetry.facade import Telemetry
 
 ACK_ON_TIME_NS = 250_000_000
 SERVER_ERROR = 500
