@@ -115,7 +115,7 @@ class Executor:
                 span.set({c.ATTR_DENIAL_REASON: live.order.reason})
             if live.order.status is not _S.RECEIVED:
                 seconds = (self._clock.monotonic_ns() - started) / 1e9
-                self._durations[order.exchange, order.order_type.value].record(seconds)
+                self._durations[order.exchange, order.order_type].record(seconds)
         return retry_after
 
     async def _attempt(self, live: LiveOrder, span: Span) -> float:

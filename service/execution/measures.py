@@ -56,10 +56,10 @@ class OrderMeasures:
         if sized.percent_of_equity is not None:
             method = order.sizing.method
             label = SizingMethod.EXPLICIT if method in _EXPLICIT else method
-            self._position_size[label.value].record(sized.percent_of_equity)
+            self._position_size[label].record(sized.percent_of_equity)
         usd = self._usd(sized.quantity * sized.mid, order.symbol.partition("/")[2].partition(":")[0])
         if usd is not None:
-            self._order_size[order.exchange, order.symbol, sized.side.value].record(usd)
+            self._order_size[order.exchange, order.symbol, sized.side].record(usd)
 
     def __call__(self, live: LiveOrder, change: Change) -> None:
         before, after = change.before, change.after
@@ -85,8 +85,8 @@ class OrderMeasures:
     def _count_final(self, before: Order, after: Order) -> None:
         if after.status not in FINAL:
             return
-        side = UNKNOWN if after.side is None else after.side.value
-        self._orders[after.exchange, after.symbol, side, after.order_type.value, after.status.value].add()
+        side = UNKNOWN if after.side is None else after.side
+        self._orders[after.exchange, after.symbol, side, after.order_type, after.status].add()
         unsent = before.status is _S.RECEIVED
         if after.status is _S.DENIED:
             self._telemetry.add(c.DENIALS, source=after.source, reason=after.reason or "invalid_field")
@@ -107,13 +107,13 @@ class OrderMeasures:
 
     def _measure_fill(self, live: LiveOrder, order: Order) -> None:
         seconds = (self._clock.monotonic_ns() - live.received_monotonic_ns) / 1e9
-        self._fill_latency[order.exchange, order.order_type.value].record(seconds)
+        self._fill_latency[order.exchange, order.order_type].record(seconds)
         if order.average_price is None or not order.arrival_price or order.side is None:
             return
         bps = (order.average_price - order.arrival_price) / order.arrival_price * 10_000
         adverse = bps if order.side is Side.BUY else -bps
         slippage = self._adverse if adverse >= 0 else self._favourable
-        slippage[order.exchange, order.side.value].record(abs(adverse))
+        slippage[order.exchange, order.side].record(abs(adverse))
 
     def _usd(self, amount: Decimal, currency: str) -> Decimal | None:
         if currency in USD:

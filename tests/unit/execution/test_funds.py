@@ -74,6 +74,26 @@ async def test_those_who_ask_during_a_read_share_the_next_one() -> None:
     assert len({id(snapshot) for snapshot in snapshots[1:]}) == 1
 
 
+async def test_one_who_waits_no_longer_ends_the_read_for_nobody_else() -> None:
+    funds = AccountFunds(ManualClock())
+    gate = asyncio.Event()
+
+    async def held():
+        await gate.wait()
+        return {}
+
+    first = asyncio.create_task(funds.snapshot(held))
+    await asyncio.sleep(0)
+    reader, impatient, patient = (asyncio.create_task(funds.snapshot(_read)) for _ in range(3))
+    await asyncio.sleep(0)
+    impatient.cancel()
+    gate.set()
+    await first
+
+    assert (await patient) is (await reader)
+    assert impatient.cancelled()
+
+
 async def test_a_failed_read_fails_all_who_share_it_and_not_the_next() -> None:
     funds = AccountFunds(ManualClock())
     gate = asyncio.Event()

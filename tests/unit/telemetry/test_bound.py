@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from enum import StrEnum
 
 import pytest
 
@@ -13,6 +14,10 @@ from telemetry.facade import Telemetry
 from telemetry.off import OffTelemetry
 
 Value = Callable[..., float | None]
+
+
+class Status(StrEnum):
+    OK = "ok"
 
 
 def test_a_bound_series_is_the_one_that_its_labels_name(telemetry: Telemetry, value: Value) -> None:
@@ -42,6 +47,17 @@ def test_labels_that_vary_are_given_in_the_order_in_which_they_were_named(teleme
     assert value("execution_exchange_api_calls_total", exchange="paper", endpoint="look_up", status="ok") == 2
     assert value("execution_exchange_api_calls_total", exchange="paper", endpoint="look_up", status="refused") == 3
     assert value("execution_exchange_api_duration_seconds_count", exchange="paper", endpoint="look_up") == 2
+
+
+def test_an_enumerations_value_finds_the_series_of_its_text(telemetry: Telemetry, value: Value) -> None:
+    calls = telemetry.counters(c.EXCHANGE_API_CALLS, "status", "endpoint", exchange="paper")
+
+    for _ in range(2):
+        calls[Status.OK, "look_up"].add()
+        calls["ok", "look_up"].add()
+
+    assert value("execution_exchange_api_calls_total", exchange="paper", endpoint="look_up", status="ok") == 4
+    assert b"Status" not in telemetry.metrics("text/plain")[0]
 
 
 def test_a_bound_histogram_begins_with_its_first_record(telemetry: Telemetry, value: Value) -> None:
