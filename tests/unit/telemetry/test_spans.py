@@ -19,7 +19,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from telemetry import conventions as c
 from telemetry.attributes import decimal_text
-from telemetry.facade import RebuiltSpan, SpanContext, Telemetry
+from telemetry.facade import RebuiltSpan, SpanContext, Step, Telemetry
 from telemetry.otlp_json import SpanData
 from telemetry.store import SpanStore
 from telemetry.w3c import parse_traceparent
@@ -65,6 +65,27 @@ def test_a_step_is_a_span_below_the_current_one_that_has_ended_already(telemetry
     assert 5_000_000 <= int(span["endTimeUnixNano"]) - began_ns < 5_000_000_000
     assert attributes(span) == {"text": "a", "money": "1.50"}
     assert "code" not in span.get("status", {})
+
+
+def test_steps_told_together_are_spans_below_the_current_one_with_times_of_their_own(
+    telemetry: Telemetry, spans: Spans
+) -> None:
+    many = dict.fromkeys(map(str, range(70)), 1)
+    with telemetry.request(SERVER, {}, traceparent=None, trust=False) as request:
+        request.keep()
+        telemetry.steps([Step("one", 10, 20, {}), Step("two", 20, 35, {"money": Decimal("1.50")})])
+        telemetry.steps([Step("three", 35, 36, many)])
+
+    found = spans(request.context.trace_id)
+    assert list(found) == ["one", "two", "three", SERVER]
+    assert {found[name]["parentSpanId"] for name in ("one", "two", "three")} == {request.context.span_id}
+    assert [(int(span["startTimeUnixNano"]), int(span["endTimeUnixNano"])) for span in found.values()][:3] == [
+        (10, 20),
+        (20, 35),
+        (35, 36),
+    ]
+    assert attributes(found["two"]) == {"money": "1.50"}
+    assert len(attributes(found["three"])) == 64
 
 
 def test_a_step_that_ended_in_an_error_says_which_and_keeps_its_trace(telemetry: Telemetry, spans: Spans) -> None:
