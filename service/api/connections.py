@@ -258,9 +258,10 @@ class Connection(HttpToolsProtocol):
             self._stop(_NO_TUNNEL)
         if self.parser.should_upgrade():
             return
+        # Where the target is no URL this raises, and the head counts as unfinished: nothing here will answer it.
+        self.cycle = self._cycle(method.decode("ascii"))
         self._has_head = True
         self._unanswered += 1
-        self.cycle = self._cycle(method.decode("ascii"))
         if self._unanswered == 1:
             self._start_asgi_task(self.cycle, self.app)
         else:

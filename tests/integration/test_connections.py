@@ -156,8 +156,10 @@ async def _is_closed(raw: Raw) -> bool:
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         b"G\x00T / HTTP/1.1\r\n\r\n",
+        b"GET http://127.0.0.1 HTTP/1.1\r\nHost: b\r\n\r\n",
+        b"GET http://a:99999/ HTTP/1.1\r\nHost: b\r\n\r\n",
     ],
-    ids=["TLS", "HTTP/2", "NUL"],
+    ids=["TLS", "HTTP/2", "NUL", "no path", "no port"],
 )
 async def test_what_is_not_http_is_refused_with_its_reason(raw: Raw, junk: bytes) -> None:
     raw.write(junk)
