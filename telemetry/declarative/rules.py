@@ -5,6 +5,7 @@ A rule's name is the end of the places that it is about, without the numbers in 
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
@@ -130,8 +131,8 @@ def _unreachable(_signal: str, endpoint: str) -> bool:
     return parts.scheme not in {"http", "https"} or not parts.hostname
 
 
-def _no_file(_signal: str, path: str) -> bool:
-    return not Path(path).is_file()
+def _unreadable(_signal: str, path: str) -> bool:
+    return not (Path(path).is_file() and os.access(path, os.R_OK))
 
 
 def _lone_key(_signal: str, tls: Any) -> bool:
@@ -186,9 +187,9 @@ REFUSED = (
     Refusal("otlp_grpc.compression", "gzip or none; correct it", lambda _signal, name: name not in {"gzip", "none"}),
     Refusal("otlp_http.endpoint", "a whole URL, such as http://host:4318/v1/traces; correct it", _unreachable),
     Refusal("otlp_grpc.endpoint", "a URL, such as http://host:4317; correct it", _unreachable),
-    Refusal("tls.ca_file", "a file that is there; correct the path", _no_file),
-    Refusal("tls.key_file", "a file that is there; correct the path", _no_file),
-    Refusal("tls.cert_file", "a file that is there; correct the path", _no_file),
+    Refusal("tls.ca_file", "a file that can be read; correct the path or its mode", _unreadable),
+    Refusal("tls.key_file", "a file that can be read; correct the path or its mode", _unreadable),
+    Refusal("tls.cert_file", "a file that can be read; correct the path or its mode", _unreadable),
     Refusal("exporter.otlp_http.tls", "cert_file beside key_file; name both", _lone_key),
     Refusal("exporter.otlp_grpc.tls", "cert_file beside key_file; name both", _lone_key),
     Refusal("headers[]", _HEADERS, lambda _signal, pair: not is_header(pair.name, pair.value or "")),

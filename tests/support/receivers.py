@@ -21,6 +21,7 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as trace_pb
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc as trace_grpc
 
 from telemetry import conventions as c
+from telemetry.facade import Telemetry
 
 BOUND = 10.0
 DECODERS: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.decompress, "deflate": zlib.decompress}
@@ -118,6 +119,12 @@ class GrpcReceiver:
 
     def close(self) -> None:
         self._server.stop(None).wait(BOUND)
+
+
+def dropped(telemetry: Telemetry, signal: str, reason: str) -> float:
+    """What telemetry itself has counted, at its own `/metrics`."""
+    line = f'execution_telemetry_dropped_total{{signal="{signal}",reason="{reason}"}} '
+    return float(telemetry.metrics("")[0].decode().split(line)[1].split("\n")[0])
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

@@ -13,6 +13,7 @@ from telemetry.facade import Telemetry
 from telemetry.lean import LeanTelemetry
 from telemetry.sdk import SdkTelemetry
 from telemetry.setup import TelemetryConfig
+from tests.support.receivers import Receiver
 
 EngineClass = type[SdkTelemetry] | type[LeanTelemetry]
 OPEN_METRICS = "application/openmetrics-text"
@@ -45,6 +46,13 @@ class Ticks:
 @pytest.fixture
 def clock() -> Ticks:
     return Ticks()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    server = Receiver()
+    yield server
+    server.close()
 
 
 @pytest.fixture(params=[SdkTelemetry, LeanTelemetry])

@@ -20,13 +20,6 @@ from tests.support.receivers import BOUND, Receiver, wait_until
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    server = Receiver()
-    yield server
-    server.close()
-
-
-@pytest.fixture
 def exporting(
     config: TelemetryConfig, receiver: Receiver, engine_class: Callable[..., Telemetry]
 ) -> Iterator[Telemetry]:

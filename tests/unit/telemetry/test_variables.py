@@ -24,7 +24,7 @@ from telemetry.facade import LogEntry, Telemetry
 from telemetry.off import OffTelemetry
 from telemetry.sdk import SdkTelemetry
 from telemetry.setup import build_telemetry
-from tests.support.receivers import BOUND, Receiver, wait_until
+from tests.support.receivers import BOUND, Receiver, dropped, wait_until
 from tests.unit.telemetry.certificates import Certificates
 
 HOUR = "3600000"
@@ -38,13 +38,6 @@ def shows(*names: str, engines: tuple[str, ...] = variables.BOTH) -> Callable[[A
     """The test shows that these variables, as the documentation writes them, are obeyed by these engines."""
     SHOWN.update((name, engine) for name in names for engine in engines)
     return pytest.mark.parametrize("engine", engines)
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    server = Receiver()
-    yield server
-    server.close()
 
 
 @pytest.fixture
@@ -82,11 +75,6 @@ def one_of_each(telemetry: Telemetry) -> None:
     with telemetry.span("x"):
         telemetry.record(c.ACK_DURATION, 0.003, source="tv")
         telemetry.log(ENTRY)
-
-
-def dropped(telemetry: Telemetry, signal: str, reason: str) -> float:
-    line = f'execution_telemetry_dropped_total{{signal="{signal}",reason="{reason}"}} '
-    return float(telemetry.metrics("")[0].decode().split(line)[1].split("\n")[0])
 
 
 def test_every_variable_that_is_called_obeyed_is_shown_here_for_each_engine() -> None:

@@ -23,7 +23,7 @@ from telemetry.declarative import building
 from telemetry.facade import LogEntry, Telemetry
 from telemetry.off import OffTelemetry
 from telemetry.sdk import SdkTelemetry
-from tests.support.receivers import BOUND, GrpcReceiver, Receiver, wait_until
+from tests.support.receivers import BOUND, GrpcReceiver, Receiver, dropped, wait_until
 from tests.unit.telemetry.certificates import Certificates
 from tests.unit.telemetry.declarative.conftest import Declare, Obey
 
@@ -32,13 +32,6 @@ REQUESTS: dict[str, Any] = {
     "/v1/metrics": ExportMetricsServiceRequest,
     "/v1/logs": ExportLogsServiceRequest,
 }
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    server = Receiver()
-    yield server
-    server.close()
 
 
 @pytest.fixture
@@ -76,11 +69,6 @@ def sent(receiver: Receiver, path: str) -> Any:
 
 def attributes(pairs: Any) -> dict[str, str]:
     return {pair.key: pair.value.string_value for pair in pairs}
-
-
-def dropped(telemetry: Telemetry, signal: str, reason: str) -> float:
-    line = f'execution_telemetry_dropped_total{{signal="{signal}",reason="{reason}"}} '
-    return float(telemetry.metrics("")[0].decode().split(line)[1].split("\n")[0])
 
 
 def metric(receiver: Receiver, name: str) -> Any:

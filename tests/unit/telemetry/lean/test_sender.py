@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from email.utils import formatdate
 from threading import Event
 from typing import Any
@@ -22,13 +21,6 @@ from telemetry.series import Drops
 from tests.support.receivers import BOUND, Receiver, wait_until
 
 TRACES = "/v1/traces"
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    server = Receiver()
-    yield server
-    server.close()
 
 
 @pytest.fixture(autouse=True)
