@@ -45,8 +45,8 @@ def _identity(
     )
 
 
-def outcome(order: Order) -> dict[str, AttributeValue]:
-    """What became of it, as far as it is known."""
+def outcome(order: Order) -> Repeated:
+    """What became of it, as far as it is known: the span of the write and the one that led to it carry the same."""
     attributes: dict[str, AttributeValue] = {c.ATTR_ORDER_STATUS: order.status.value}
     if order.exchange_order_id:
         attributes[c.ATTR_ORDER_EXCHANGE_ORDER_ID] = order.exchange_order_id
@@ -54,7 +54,7 @@ def outcome(order: Order) -> dict[str, AttributeValue]:
         attributes[c.ATTR_ORDER_FILLED_QUANTITY] = order.filled_qty
     if order.average_price is not None:
         attributes[c.ATTR_ORDER_AVERAGE_PRICE] = order.average_price
-    return attributes
+    return Repeated(attributes)
 
 
 def fees(fills: tuple[Fill, ...]) -> dict[str, AttributeValue]:

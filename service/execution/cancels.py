@@ -63,7 +63,7 @@ class Cancels:
                         reason="cancel_alert",
                         detail=f"{len(meant)} open: {detail}"[:500] if meant else "nothing was open",
                     )
-            span.set(attributes.outcome(live.order))
+            live.tell(span)
 
 
 def _is_meant(alert: Order, other: LiveOrder) -> bool:

@@ -109,8 +109,7 @@ class Executor:
             retry_after = await self._attempt(live, span)
             if live.order.side is not order.side:
                 span.set(live.identity)  # only the position told which
-            if span.recording:
-                span.set(attributes.outcome(live.order))
+            live.tell(span)
             if live.order.reason is not None and live.order.status in {_S.DENIED, _S.EXPIRED}:
                 span.set({c.ATTR_DENIAL_REASON: live.order.reason})
             if live.order.status is not _S.RECEIVED:

@@ -104,6 +104,7 @@ class Follower:
                     c.SPAN_ORDER_UPDATE, live.identity, parent=attributes.trace_of(live.order)
                 ) as span:
                     await self._register.apply(live, report_of_fills(live.order, fills), span)
+                    live.tell(span)
             await self._register.settle_if_over(live)
 
     async def _follow_one(
@@ -145,6 +146,7 @@ class Follower:
                 c.SPAN_ORDER_UPDATE, live.identity, parent=attributes.trace_of(live.order)
             ) as span:
                 await self._register.apply(live, report, span)
+                live.tell(span)
 
     async def _watch_absent(self) -> None:
         """An order believed absent may still show up: ask now and then."""
@@ -201,6 +203,7 @@ class Follower:
                     return
                 if isinstance(outcome, OrderReport):
                     await self._register.apply(live, outcome, span)
+                    live.tell(span)
                     if _is_pending(live) and outcome.status in _OPEN:
                         await self._register.move(live, outcome.status, reason="cancel_refused", cancel_requested=False)
                 elif isinstance(outcome, NotExecuted):

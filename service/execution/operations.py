@@ -138,7 +138,7 @@ class Operations:
                 await self._register.move(
                     live, status, reason="resolved_by_operator", detail=evidence[:_MAX_EVIDENCE], **fields
                 )
-                span.set(attributes.outcome(live.order))
+                live.tell(span)
         return live.order
 
     async def _audit(self, action: str, client: str, detail: str, *, order_id: str | None = None) -> None:

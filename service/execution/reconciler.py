@@ -75,7 +75,8 @@ class Reconciler:
         with self._telemetry.span(c.SPAN_ORDER_RECONCILE, live.identity, parent=attributes.trace_of(order)) as span:
             outcome = await self._look_up(live, span)
             self._telemetry.add(c.ORDER_RECONCILIATIONS, exchange=order.exchange, outcome=outcome)
-            span.set({c.ATTR_EXCHANGE_OUTCOME: outcome} | attributes.outcome(live.order))
+            span.set({c.ATTR_EXCHANGE_OUTCOME: outcome})
+            live.tell(span)
 
     async def _look_up(self, live: LiveOrder, span: Span) -> str:
         order = live.order

@@ -31,7 +31,7 @@ from service.core.settling import ENDED, OVER, is_settled
 from service.execution import attributes
 from service.journal.protocol import Journal
 from telemetry import conventions as c
-from telemetry.facade import Span, SpanContext, Telemetry
+from telemetry.facade import Repeated, Span, SpanContext, Telemetry
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +49,7 @@ class LiveOrder:
 
     __slots__ = (
         "_changed",
+        "_outcome",
         "cancel_sent_ns",
         "changed_ns",
         "doubt_since_ns",
@@ -67,6 +68,7 @@ class LiveOrder:
     ) -> None:
         self.order = order
         self.identity = attributes.identity(order)
+        self._outcome: Repeated | None = None
         self.received_monotonic_ns = received_monotonic_ns
         self.changed_ns = changed_ns
         self.lock = asyncio.Lock()
@@ -106,7 +108,16 @@ class LiveOrder:
             self._changed = asyncio.Event()
         await self._changed.wait()
 
-    def replace(self, order: Order, changed_ns: int) -> None:
+    def tell(self, span: Span) -> None:
+        """Give `span` what became of the order."""
+        if span.recording:
+            if self._outcome is None:
+                self._outcome = attributes.outcome(self.order)
+            span.set(self._outcome)
+
+    def replace(self, order: Order, changed_ns: int, outcome: Repeated | None) -> None:
+        """`outcome` are the attributes of the order as it is now, where somebody had them made."""
+        self._outcome = outcome
         if order.side is not self.order.side:
             self.identity = attributes.identity(order)
         self.order = order
@@ -253,7 +264,10 @@ class Register:
             await self.note(live, settled=True)
 
     async def apply(self, live: LiveOrder, report: OrderReport, span: Span) -> bool:
-        """The exchange's word; whether it changed anything. The caller holds `live.lock`."""
+        """The exchange's word; whether it changed anything.
+
+        The caller holds `live.lock`, and tells `span` the outcome.
+        """
         effect = effect_of(live.order, report)
         fills = tuple(fill for fill in report.fills if fill.id not in live.fill_ids)
         if effect.impossible:
@@ -261,8 +275,8 @@ class Register:
         if not effect.changed and not fills:
             return False
         await self._apply(live, effect, report, fills)
-        if span.recording:
-            span.set(attributes.outcome(live.order) | attributes.fees(fills))
+        if span.recording and fills:
+            span.set(attributes.fees(fills))
         return True
 
     async def _apply(self, live: LiveOrder, effect: Effect, report: OrderReport, fills: tuple[Fill, ...]) -> None:
@@ -279,7 +293,7 @@ class Register:
         self, live: LiveOrder, fields: dict[str, Any], fills: tuple[Fill, ...] = (), *, conclusive: bool = True
     ) -> None:
         """Change these fields of the order, on disk and then here."""
-        before = live.order
+        before, outcome = live.order, None
         with self._telemetry.span(c.SPAN_JOURNAL_APPEND, live.identity, parent=self._parent(before)) as span:
             after = self._after(live, fields, fills, conclusive=conclusive, span_id=span.context.span_id)
             step = _step(before, after)
@@ -289,14 +303,16 @@ class Register:
             # Only the end of the process cancels this; the next start then reads from the journal how it ended.
             commit = await self._journal.record(after, step, fills)
             if span.recording:
-                span.set(attributes.commit(commit, "record") | attributes.outcome(after))
+                outcome = attributes.outcome(after)
+                span.set(attributes.commit(commit, "record"))
+                span.set(outcome)
                 if after.side is not before.side:
                     span.set(attributes.identity(after))  # only the position told which
         now_ns = self._clock.monotonic_ns()
         live.add_fills(fills)
         if fills or after.filled_qty != before.filled_qty:
             self._executed_ns[after.account, after.symbol] = now_ns
-        live.replace(after, now_ns)
+        live.replace(after, now_ns, outcome)
         change = Change(before, after, fills, conclusive)
         for observer in self._observers:
             observer(live, change)
