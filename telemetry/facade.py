@@ -25,14 +25,15 @@ Labels = Mapping[str, str]
 class Repeated(dict[str, AttributeValue]):
     """Attributes that many spans carry, as those of one order do: an engine may encode them once for all of these.
 
-    Whoever has one changes it no more.
+    Whoever has one changes it no more. `told` is the same for events.
     """
 
-    __slots__ = ("encoded",)
+    __slots__ = ("encoded", "told")
 
     def __init__(self, attributes: Attributes) -> None:
         super().__init__(attributes)
         self.encoded: bytes | None = None
+        self.told: bytes | None = None
 
 
 class Step(NamedTuple):

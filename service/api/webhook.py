@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import msgspec
 from starlette.responses import Response
@@ -22,7 +23,7 @@ from service.intake.append import ACCEPTED, answer_body
 from service.intake.pipeline import SERVER_ERROR, Pipeline
 from service.intake.request import UNKNOWN, Intake, Network, Source
 from telemetry import conventions as c
-from telemetry.facade import RequestSpan, SpanContext, Telemetry
+from telemetry.facade import Repeated, RequestSpan, SpanContext, Telemetry
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,9 @@ RawHeaders = Sequence[tuple[bytes, bytes]]
 
 MAX_WAIT_S = 30.0
 _WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,6}(?:\.\d{1,3})?)(?:$|[,;\s])")
+_LONGEST_PATH = 256
+_SENDERS, _STATUSES = 256, 64
+"""Whose attributes are kept, made and encoded: the same few senders are nearly all requests."""
 _REPLAYED = {"Idempotent-Replayed": "true"}
 
 
@@ -66,7 +70,13 @@ class Webhook:
         client = client_address(peer, forwarded_for, self._trusted)
         with self._telemetry.request(
             c.server_span_name(name),
-            _attributes(scope, client, source),
+            _attributes(
+                scope["method"],
+                scope["path"][:_LONGEST_PATH],
+                scope.get("scheme", "http"),
+                client,
+                UNKNOWN if source is None else source.name,
+            ),
             traceparent=headers.get("traceparent"),
             trust=source is not None and source.settings.trust_trace,
         ) as span:
@@ -81,7 +91,7 @@ class Webhook:
                 span=span,
             )
             response = await self._answer(intake)
-            span.set({c.ATTR_HTTP_RESPONSE_STATUS_CODE: response.status_code})
+            span.set(_answered(response.status_code))
             await response(scope, receive, send)
 
     async def _answer(self, intake: Intake) -> Response:
@@ -126,15 +136,23 @@ def _all_of(name: bytes, raw: RawHeaders) -> list[str]:
     return [value.decode("latin-1") for given, value in raw if given == name]
 
 
-def _attributes(scope: Scope, client: str, source: Source | None) -> dict[str, str]:
-    return {
-        c.ATTR_HTTP_REQUEST_METHOD: scope["method"],
-        c.ATTR_HTTP_ROUTE: c.ROUTE_WEBHOOK,
-        c.ATTR_URL_PATH: scope["path"][:256],
-        c.ATTR_URL_SCHEME: scope.get("scheme", "http"),
-        c.ATTR_CLIENT_ADDRESS: client,
-        c.ATTR_WEBHOOK_SOURCE: UNKNOWN if source is None else source.name,
-    }
+@lru_cache(maxsize=_SENDERS)
+def _attributes(method: str, path: str, scheme: str, client: str, source: str) -> Repeated:
+    return Repeated(
+        {
+            c.ATTR_HTTP_REQUEST_METHOD: method,
+            c.ATTR_HTTP_ROUTE: c.ROUTE_WEBHOOK,
+            c.ATTR_URL_PATH: path,
+            c.ATTR_URL_SCHEME: scheme,
+            c.ATTR_CLIENT_ADDRESS: client,
+            c.ATTR_WEBHOOK_SOURCE: source,
+        }
+    )
+
+
+@lru_cache(maxsize=_STATUSES)
+def _answered(status: int) -> Repeated:
+    return Repeated({c.ATTR_HTTP_RESPONSE_STATUS_CODE: status})
 
 
 def _refused(span: RequestSpan, refusal: Refusal) -> Response:

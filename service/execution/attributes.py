@@ -5,13 +5,14 @@ from __future__ import annotations
 from decimal import Decimal
 from functools import lru_cache
 
-from service.core.orders import Fill, Order, OrderType, Side
+from service.core.orders import Fill, Order, OrderStatus, OrderType, Side
 from service.journal.protocol import Commit
 from telemetry import conventions as c
 from telemetry.facade import AttributeValue, Repeated, SpanContext
 
 _IDENTITIES = 2048
 """Orders under way at once; one that is asked for again later is made again."""
+_KINDS = 256
 
 
 def identity(order: Order) -> Repeated:
@@ -55,6 +56,25 @@ def outcome(order: Order) -> Repeated:
     if order.average_price is not None:
         attributes[c.ATTR_ORDER_AVERAGE_PRICE] = order.average_price
     return Repeated(attributes)
+
+
+@lru_cache(maxsize=_KINDS)
+def transition(before: OrderStatus, after: OrderStatus) -> Repeated:
+    """Of the event that tells a step from one state to another."""
+    return Repeated({c.ATTR_TRANSITION_FROM: before.value, c.ATTR_TRANSITION_TO: after.value})
+
+
+@lru_cache(maxsize=_KINDS)
+def call(endpoint: str, attempt: int | None = None) -> Repeated:
+    """Which exchange call it is, and the how manieth attempt of an order's."""
+    which = Repeated({c.ATTR_EXCHANGE_ENDPOINT: endpoint})
+    return which if attempt is None else Repeated({**which, c.ATTR_EXCHANGE_ATTEMPT: attempt})
+
+
+@lru_cache(maxsize=_KINDS)
+def answer(label: str, *, sent: bool) -> Repeated:
+    """How an attempt ended, and whether its request left."""
+    return Repeated({c.ATTR_EXCHANGE_OUTCOME: label, c.ATTR_EXCHANGE_REQUEST_SENT: sent})
 
 
 def fees(fills: tuple[Fill, ...]) -> dict[str, AttributeValue]:

@@ -26,6 +26,7 @@ from service.core.outcomes import (
     Unanswered,
 )
 from service.exchanges.protocol import CancelOutcome, Exchange, ExchangeUnavailable, OrderRef, OrderRequest, Priority
+from service.execution import attributes as of
 from telemetry import conventions as c
 from telemetry.facade import Attributes, Span, Telemetry
 
@@ -86,7 +87,7 @@ class ExchangeCalls:
         """One attempt; whatever goes wrong in it is an outcome."""
         endpoint = "create_order"
         with self._span(endpoint, attributes) as span:
-            span.set({c.ATTR_EXCHANGE_ENDPOINT: endpoint, c.ATTR_EXCHANGE_ATTEMPT: attempt})
+            span.set(of.call(endpoint, attempt))
             started = self._clock.monotonic_ns()
             outcome: Outcome
             try:
@@ -98,7 +99,7 @@ class ExchangeCalls:
                 outcome = InDoubt(cause=f"adapter error {type(error).__name__}")
             label = _outcome_label(outcome)
             sent = not isinstance(outcome, NotExecuted) or outcome.cause in _PASSING
-            span.set({c.ATTR_EXCHANGE_OUTCOME: label, c.ATTR_EXCHANGE_REQUEST_SENT: sent})
+            span.set(of.answer(label, sent=sent))
             self._account_for(endpoint, started, outcome, span)
             self._attempts[label].add()
             return outcome
@@ -106,7 +107,7 @@ class ExchangeCalls:
     async def cancel_order(self, ref: OrderRef, attributes: Attributes) -> CancelOutcome:
         endpoint = "cancel_order"
         with self._span(endpoint, attributes) as span:
-            span.set({c.ATTR_EXCHANGE_ENDPOINT: endpoint})
+            span.set(of.call(endpoint))
             started = self._clock.monotonic_ns()
             outcome: CancelOutcome
             try:
@@ -125,7 +126,7 @@ class ExchangeCalls:
         if poll:
             return await self._look_up(ref, attributes, None)
         with self._span("look_up", attributes) as span:
-            span.set({c.ATTR_EXCHANGE_ENDPOINT: "look_up"})
+            span.set(of.call("look_up"))
             return await self._look_up(ref, attributes, span)
 
     async def _look_up(self, ref: OrderRef, attributes: Attributes, span: Span | None) -> Found | NotFound | None:
@@ -165,7 +166,7 @@ class ExchangeCalls:
         if attributes is None:
             return await self._answer(endpoint, call, started, None)
         with self._span(endpoint, attributes) as span:
-            span.set({c.ATTR_EXCHANGE_ENDPOINT: endpoint})
+            span.set(of.call(endpoint))
             return await self._answer(endpoint, call, started, span)
 
     async def _answer(self, endpoint: str, call: Awaitable[T], started: int, span: Span | None) -> T:

@@ -298,8 +298,7 @@ class Register:
             after = self._after(live, fields, fills, conclusive=conclusive, span_id=span.context.span_id)
             step = _step(before, after)
             if step is not None and span.recording:
-                steps = {c.ATTR_TRANSITION_FROM: before.status.value, c.ATTR_TRANSITION_TO: after.status.value}
-                span.event(c.EVENT_ORDER_TRANSITION, steps)
+                span.event(c.EVENT_ORDER_TRANSITION, attributes.transition(before.status, after.status))
             # Only the end of the process cancels this; the next start then reads from the journal how it ended.
             commit = await self._journal.record(after, step, fills)
             if span.recording:

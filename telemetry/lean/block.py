@@ -293,7 +293,7 @@ class Block(Around):
             return
         if events is None:
             events = self.events = []
-        events.append((name, time_ns(), dict(attributes)))
+        events.append((name, time_ns(), attributes if type(attributes) is Repeated else dict(attributes)))
 
     def _made_whole(self) -> OwnSpan:
         its, above = self.trace, self.above

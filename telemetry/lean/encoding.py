@@ -216,7 +216,11 @@ def _told(event: Told) -> bytes:
     """The same of an event of the facade that has all its attributes."""
     name, time_ns, attributes = event
     head = _EVENT(_EVENT_TIME, time_ns) + _event_name(name)
-    return field_bytes(11, _EVENT_ATTRIBUTE.join(own_pairs.encode(attributes, head)))
+    if type(attributes) is not Repeated:
+        return field_bytes(11, _EVENT_ATTRIBUTE.join(own_pairs.encode(attributes, head)))
+    if attributes.told is None:
+        attributes.told = _EVENT_ATTRIBUTE.join(own_pairs.encode(attributes, b""))
+    return field_bytes(11, head + attributes.told)
 
 
 @lru_cache(maxsize=_CACHED_NAMES)

@@ -213,7 +213,9 @@ class _Renewal:
         if isinstance(value, Repeated):
             known = self._repeated.get(id(value))
             if known is None:
-                known = self._repeated[id(value)] = Repeated({key: self(one) for key, one in value.items()})
+                renewed = {key: self(one) for key, one in value.items()}
+                # What other orders have too is one for all of them.
+                known = self._repeated[id(value)] = value if renewed == value else Repeated(renewed)
             return known
         if isinstance(value, Mapping):
             return {key: self(one) for key, one in value.items()}
