@@ -86,14 +86,17 @@ def fees(fills: tuple[Fill, ...]) -> dict[str, AttributeValue]:
     return {c.ATTR_ORDER_FEE: text} if text else {}
 
 
-def commit(done: Commit, operation: str) -> dict[str, AttributeValue]:
-    """Which group commit carried a write."""
-    return {
-        c.ATTR_DB_SYSTEM_NAME: "sqlite",
-        c.ATTR_DB_OPERATION_NAME: operation,
-        c.ATTR_JOURNAL_COMMIT_ID: done.id,
-        c.ATTR_JOURNAL_BATCH_SIZE: done.batch_size,
-    }
+@lru_cache(maxsize=_KINDS)
+def commit(done: Commit, operation: str) -> Repeated:
+    """Which group commit carried a write; all writes of the group say the same."""
+    return Repeated(
+        {
+            c.ATTR_DB_SYSTEM_NAME: "sqlite",
+            c.ATTR_DB_OPERATION_NAME: operation,
+            c.ATTR_JOURNAL_COMMIT_ID: done.id,
+            c.ATTR_JOURNAL_BATCH_SIZE: done.batch_size,
+        }
+    )
 
 
 def trace_of(order: Order) -> SpanContext:
