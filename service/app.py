@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import gc
 import ipaddress
 import logging
 import os
@@ -30,6 +29,7 @@ from service.exchanges.starting import start_exchanges, start_late
 from service.execution.assembly import Loop, build_execution
 from service.execution.operations import Operations
 from service.folders import make_folder
+from service.garbage import collect_calmly
 from service.identity import instance_id, service_version
 from service.intake.address import CheckAddress, LimitFailures
 from service.intake.append import Append
@@ -57,7 +57,6 @@ _EXECUTOR_ALIVE_NS = 5_000_000_000
 _CLEAN_EVERY_S = 600.0
 _PROBE_EVERY_S = 15.0
 _PROBE_AGAIN_S = 1.0
-_GC_THRESHOLDS = 50_000, 20, 50
 
 
 def telemetry_config(loaded: Loaded) -> TelemetryConfig:
@@ -309,7 +308,7 @@ async def _serve(loaded: Loaded, telemetry: Telemetry, environ: Mapping[str, str
         loop.add_signal_handler(number, stop.set)
     service = Service(loaded, telemetry, SystemClock(), environ)
     await service.start()
-    _calm_garbage_collection()
+    collect_calmly()
     # Not before: a start that is refused says why, in one line, and nothing else.
     _say(choice)
     try:
@@ -326,16 +325,6 @@ def _say(choice: Choice) -> None:
     log.log(logging.WARNING if engine.because else logging.INFO, "telemetry engine: %s", engine)
     if declaration is not None:
         log.log(logging.WARNING if declaration.left_out else logging.INFO, "%s", declaration)
-
-
-def _calm_garbage_collection() -> None:
-    """What a start makes stays to the end: it need not be looked through again and again.
-
-    Hardly anything of an order is garbage that only the collector finds; it runs a seventieth as often as by default.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_GC_THRESHOLDS)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -11,6 +11,7 @@ from scripts.lib.bench.calls import Order, bind, replay
 from scripts.lib.bench.engines import CLOSE_WITHIN_S, Measurable, Nothing, empty, engine
 from scripts.lib.bench.processes import BenchError
 from scripts.lib.bench.recording import Recording
+from service.garbage import collect_calmly
 
 _WARM = 32
 
@@ -71,12 +72,13 @@ def calls_cost(recording: Recording, *, orders: int, rounds: int) -> float:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """The garbage collector looks at what is made within, not at what a measurement has prepared."""
-    gc.collect()
-    gc.freeze()
+    """The garbage collector looks at what is made within, as often as in the service, not at what was prepared."""
+    usual = gc.get_threshold()
+    collect_calmly()
     try:
         yield
     finally:
+        gc.set_threshold(*usual)
         gc.unfreeze()
 
 

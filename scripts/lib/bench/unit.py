@@ -61,6 +61,7 @@ def run(asked: Asked, result: Result) -> None:
     counts = recording.orders.calls
     made = ", ".join(f"{number:g} {what}" for what, number in counts.items())
     result.notes.append(f"an order's calls, recorded of the service: {made}")
+    result.notes.append("garbage is collected as seldom as in the service, for both engines")
     result.notes.append(f"their bare calls, {calls:.0f} us, are the service's and not counted in the order's row")
     result.notes.append(str(load))
     result.figures |= {"calls": counts, "bare_calls_us": calls, **load.figures()}
