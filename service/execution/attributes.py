@@ -13,6 +13,7 @@ from telemetry.facade import AttributeValue, Repeated, SpanContext
 _IDENTITIES = 2048
 """Orders under way at once; one that is asked for again later is made again."""
 _KINDS = 256
+"""Of one sort of attributes: group commits come and go, the others are few."""
 
 
 def identity(order: Order) -> Repeated:
@@ -67,8 +68,8 @@ def transition(before: OrderStatus, after: OrderStatus) -> Repeated:
 @lru_cache(maxsize=_KINDS)
 def call(endpoint: str, attempt: int | None = None) -> Repeated:
     """Which exchange call it is, and the how manieth attempt of an order's."""
-    which = Repeated({c.ATTR_EXCHANGE_ENDPOINT: endpoint})
-    return which if attempt is None else Repeated({**which, c.ATTR_EXCHANGE_ATTEMPT: attempt})
+    known: dict[str, AttributeValue] = {} if attempt is None else {c.ATTR_EXCHANGE_ATTEMPT: attempt}
+    return Repeated({c.ATTR_EXCHANGE_ENDPOINT: endpoint} | known)
 
 
 @lru_cache(maxsize=_KINDS)

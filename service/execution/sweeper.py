@@ -6,6 +6,7 @@ import asyncio
 import logging
 
 from service.clock import Clock
+from service.core import freshness
 from service.core.orders import Action, OrderStatus
 from service.core.refusals import ExpiryReason
 from service.execution.halts import Halts
@@ -77,8 +78,7 @@ class Sweeper:
     def _is_over(self, live: LiveOrder, now_ns: int) -> bool:
         order = live.order
         age_ns = now_ns - live.received_monotonic_ns
-        too_old = order.max_age_ns is not None and age_ns > order.max_age_ns
-        return too_old or self._halts.blocks(order.account, order.intent)
+        return freshness.too_old(order, order.received_ns + age_ns) or self._halts.blocks(order.account, order.intent)
 
     async def _expire(self, live: LiveOrder) -> None:
         async with live.lock:
