@@ -89,8 +89,7 @@ class Prometheus(_Server):
         """The answer of a panel's query over the time that ends at `now` (Unix seconds)."""
         match query.kind:
             case Kind.RANGE:
-                end = now - now % times.step
-                return self.range(query.text, end - times.shown, end, times.step)
+                return self.range(query.text, *times.ends(now), times.step)
             case Kind.INSTANT:
                 return self.instant(query.text, now)
             case Kind.LABEL_VALUES:

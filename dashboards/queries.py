@@ -53,6 +53,15 @@ class Times(NamedTuple):
         window = max(self.step + self.scrape, 4 * self.scrape)
         return {"__rate_interval": f"{window}s", "__interval": f"{self.step}s", "__range": f"{self.shown}s"}
 
+    def ends(self, now: float) -> tuple[float, float]:
+        """The first and the last moment that a panel asks for at `now`, in Unix seconds.
+
+        Both are whole steps, as Grafana rounds them: with a start between two, the last value would lie up to a step
+        before the end, and what happened after it would not show.
+        """
+        start = now - self.shown
+        return start - start % self.step, now - now % self.step
+
 
 USUAL = Times()
 """The last hour, as the dashboards open."""
