@@ -84,7 +84,7 @@ class Follower:
     async def _read_fills(self, account: str, calls: ExchangeCalls) -> None:
         """What was executed of the orders that lack fills, or may still get some after their end."""
         ended = self._register.unsettled(account)
-        lacking = [live for live in (*ended, *self._register.resting(account)) if live.lacks_fills or live in ended]
+        lacking = [*ended, *(live for live in self._register.resting(account) if live.lacks_fills)]
         if not lacking:
             return
         symbols = sorted({live.order.symbol for live in lacking})

@@ -12,7 +12,7 @@ from scripts.lib.bench.collector import Receiver, receiving
 from scripts.lib.bench.figures import percentile, ratio
 from scripts.lib.bench.machine import Load
 from scripts.lib.bench.options import Asked
-from scripts.lib.bench.processes import Placed, Service, cpu_of, orders_since, send
+from scripts.lib.bench.processes import Placed, Service, orders_since, send
 from scripts.lib.bench.results import Result, side_by_side
 from scripts.lib.bench.sending import Plan, Sent
 
@@ -25,7 +25,9 @@ ROWS = {
     "unanswered": "unanswered",
     "FILLED/s": "filled_per_s",
     "senders' lag, P99 ms": "sender_lag_p99_ms",
-    "senders' cores": "sender_cores",
+    "CPU us an alert, service": "service_cpu_us",
+    "CPU us an alert, receiver": "receiver_cpu_us",
+    "CPU us an alert, senders": "sender_cpu_us",
     "steal %": "steal_percent",
     "other processes %": "others_percent",
 }
@@ -96,13 +98,18 @@ def _measure(service: Service, receiver: Receiver, asked: Asked, rate: float) ->
         connections = max(asked.connections, math.ceil(rate * _IN_FLIGHT_S))
         plan = service.plan("load", connections=connections, seconds=asked.open_seconds, count=0)
         plans = schedule(plan, rate, asked.open_seconds, asked.senders)
-        with machine.watched([service.pid, receiver.pid]) as load:
+        ours = [service.pid, receiver.pid]
+        with machine.watched(ours) as load:
+            before = [machine.cpu_seconds(pid) for pid in ours]
             sent = send(plans, cores.others)
             service.drain(DRAINED_WITHIN_S)
+            spent = [machine.cpu_seconds(pid) - seconds for pid, seconds in zip(ours, before, strict=True)]
         orders = orders_since(service.data, min(one.begun_ns for one in sent))
         first_ns = min(one.begun_ns for one in sent)
         filled = ratio(orders.filled, (orders.last_ns - first_ns) / 1e9)
-    figures = _figures(sent, rate, filled, asked.late) | load.figures()
+    alerts = sum(plan.count for plan in plans)
+    costs = _costs(alerts, service=spent[0], receiver=spent[1], sender=sum(one.cpu_seconds for one in sent))
+    figures = _figures(sent, rate, filled, asked.late) | costs | load.figures()
     return Measured(service.engine, figures, load)
 
 
@@ -118,8 +125,12 @@ def _figures(sent: list[Sent], rate: float, filled: float, late: float) -> dict[
         "unanswered": sum(one.unanswered for one in sent),
         "filled_per_s": filled,
         "sender_lag_p99_ms": max(one.lag_p99_ms for one in sent),
-        "sender_cores": cpu_of(sent),
     }
+
+
+def _costs(alerts: int, **seconds: float) -> dict[str, float]:
+    """What an alert costs each of them, to its fill: together with the rate, the cores that the load needs."""
+    return {f"{name}_cpu_us": ratio(spent * 1e6, alerts) for name, spent in seconds.items()}
 
 
 def _tell(result: Result, found: dict[str, Measured]) -> None:

@@ -93,6 +93,13 @@ def service_program() -> Path:
     return Path(sys.executable).with_name("fillpath")
 
 
+COLLECTOR_MEMORY = {"GOGC": "400", "GOMEMLIMIT": "320MiB"}
+"""Garbage is collected a quarter as often: a quarter less CPU an alert for some 35 MiB.
+
+The second holds the heap below what the collector's `memory_limiter` starts to refuse at.
+"""
+
+
 def command(name: str, program: Path, layout: Layout, ports: Ports, overlays: Sequence[Path]) -> list[str | Path]:
     """What starts a server."""
     match name:
@@ -137,7 +144,7 @@ def environment(name: str, layout: Layout, ports: Ports, environ: Mapping[str, s
             }
             return {**_SERVICE_DEFAULTS, **kept, "FILLPATH_CONFIG": str(layout.service)}
         case "collector":
-            return {**environ, **collector_environment(layout, ports)}
+            return {**COLLECTOR_MEMORY, **environ, **collector_environment(layout, ports)}
         case "jaeger":
             return {**environ, **jaeger_environment(layout, ports)}
         case _:

@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 
 from scripts.lib.stack.ports import Ports
+from scripts.lib.stack.servers import COLLECTOR_MEMORY
 from service.settings import load
 from tests.unit.deploy.files import COMPOSE, OVERLAYS, ROOT, compose, read, services
 
@@ -121,6 +122,10 @@ def test_the_collector_sends_to_where_jaeger_and_loki_listen() -> None:
     assert environment("jaeger")["FILLPATH_JAEGER_OTLP_HTTP"] == "0.0.0.0:14318"
     assert environment("collector")["FILLPATH_LOKI_OTLP"] == "http://loki:3100/otlp"
     assert read(ROOT / "deploy/loki.yaml")["server"]["http_listen_port"] == 3100
+
+
+def test_the_collectors_memory_is_that_of_the_native_stack() -> None:
+    assert environment("collector").items() >= COLLECTOR_MEMORY.items()
 
 
 def test_every_variable_of_the_collectors_files_reaches_it() -> None:

@@ -74,13 +74,30 @@ def test_the_manifest_is_of_one_version() -> None:
         assert {module["gomod"].split()[1] for module in MANIFEST[kind]} == {version}
 
 
+def _variables_of_its_file(given: str, folder: Path) -> dict[str, str]:
+    """What the stack starts a server with, apart from what Go itself reads."""
+    started_with = servers.environment(given, Layout(folder), Ports.default(), {})
+    return {name: value for name, value in started_with.items() if name not in servers.COLLECTOR_MEMORY}
+
+
+def test_the_collectors_heap_stays_below_what_its_limiter_refuses_at() -> None:
+    limiter = BASE["processors"]["memory_limiter"]
+    heap_mib = int(servers.COLLECTOR_MEMORY["GOMEMLIMIT"].removesuffix("MiB"))
+    assert heap_mib < limiter["limit_mib"] - limiter["spike_limit_mib"]
+
+
+def test_who_starts_the_stack_may_set_the_collectors_memory(tmp_path: Path) -> None:
+    given = servers.environment("collector", Layout(tmp_path), Ports.default(), {"GOGC": "100"})
+    assert (given["GOGC"], given["GOMEMLIMIT"]) == ("100", servers.COLLECTOR_MEMORY["GOMEMLIMIT"])
+
+
 @pytest.mark.parametrize(
     ("file", "given"),
     [("otel-collector/base.yaml", "collector"), ("deploy/jaeger.yaml", "jaeger")],
 )
 def test_the_stack_sets_exactly_the_variables_that_a_file_reads(tmp_path: Path, file: str, given: str) -> None:
     read = set(ENV.findall((ROOT / file).read_text("utf-8")))
-    assert read == set(servers.environment(given, Layout(tmp_path), Ports.default(), {}))
+    assert read == _variables_of_its_file(given, tmp_path).keys()
 
 
 @pytest.mark.parametrize(
@@ -88,7 +105,7 @@ def test_the_stack_sets_exactly_the_variables_that_a_file_reads(tmp_path: Path, 
 )
 def test_the_defaults_of_a_file_are_the_default_ports(tmp_path: Path, file: str, given: str) -> None:
     text = (ROOT / file).read_text("utf-8")
-    for name, value in servers.environment(given, Layout(tmp_path), Ports.default(), {}).items():
+    for name, value in _variables_of_its_file(given, tmp_path).items():
         if not value.startswith("/"):
             assert f"${{env:{name}:-{value}}}" in text
 
