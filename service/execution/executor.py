@@ -61,7 +61,6 @@ class Executor:
         self._cancels = cancels
         self._measures = measures
         self._telemetry = telemetry
-        self._durations = telemetry.histograms(c.ORDER_DURATION, "exchange", "order_type")
         self._clock = clock
         self._lanes = Lanes(self.execute)
         self._stopping = False
@@ -81,12 +80,13 @@ class Executor:
 
     async def execute(self, live: LiveOrder) -> None:
         """Take `live` to its first known outcome, or to ABSENT; the lane is held meanwhile."""
+        live.dequeued_ns = self._clock.monotonic_ns()
         if live.order.status is _S.IN_DOUBT:
             await self._reconciler.settle(live)
         while live.order.status is _S.RECEIVED or _to_be_resent(live):
             live.executing = True
             try:
-                retry_after = await self._attempt_measured(live)
+                retry_after = await self._attempt_traced(live)
             except JournalUnavailable:
                 # Nothing was sent: SUBMITTED is not on disk. An outcome that could not be written is looked up
                 # again below. Either way the order waits for the disk, and ages.
@@ -102,9 +102,8 @@ class Executor:
                 await self._checks.pause(live, retry_after)
         self._funds[live.order.account].release(live.order.id)
 
-    async def _attempt_measured(self, live: LiveOrder) -> float:
+    async def _attempt_traced(self, live: LiveOrder) -> float:
         order = live.order
-        started = self._clock.monotonic_ns()
         with self._telemetry.span(c.SPAN_ORDER_EXECUTE, live.identity, parent=attributes.trace_of(order)) as span:
             retry_after = await self._attempt(live, span)
             if live.order.side is not order.side:
@@ -112,9 +111,6 @@ class Executor:
             live.tell(span)
             if live.order.reason is not None and live.order.status in {_S.DENIED, _S.EXPIRED}:
                 span.set({c.ATTR_DENIAL_REASON: live.order.reason})
-            if live.order.status is not _S.RECEIVED:
-                seconds = (self._clock.monotonic_ns() - started) / 1e9
-                self._durations[order.exchange, order.order_type].record(seconds)
         return retry_after
 
     async def _attempt(self, live: LiveOrder, span: Span) -> float:

@@ -44,6 +44,7 @@ class OrderMeasures:
         self._order_size = telemetry.histograms(c.ORDER_SIZE_USD, "exchange", "symbol", "side")
         self._outcomes = telemetry.counters(c.ORDER_OUTCOMES, "exchange", "outcome", "on_time")
         self._latency = telemetry.histogram(c.PIPELINE_LATENCY)
+        self._durations = telemetry.histograms(c.ORDER_DURATION, "exchange", "order_type")
         self._orders = telemetry.counters(c.ORDERS, "exchange", "symbol", "side", "order_type", "status")
         self._fees = telemetry.counters(c.FEES_USD, "exchange")
         self._rebates = telemetry.counters(c.REBATES_USD, "exchange")
@@ -65,6 +66,10 @@ class OrderMeasures:
         before, after = change.before, change.after
         if after.outcome_counted and not before.outcome_counted:
             self._count_outcome(live, before, after)
+        if live.dequeued_ns is not None and change.conclusive and after.status not in OUTCOME_UNKNOWN:
+            seconds = (self._clock.monotonic_ns() - live.dequeued_ns) / 1e9
+            self._durations[after.exchange, after.order_type].record(seconds)
+            live.dequeued_ns = None
         if after.status is not before.status and change.conclusive and before.status not in FINAL:
             self._count_final(before, after)
         elif after.status is before.status is _S.ABSENT and after.reason != before.reason:

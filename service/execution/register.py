@@ -44,7 +44,8 @@ class LiveOrder:
     """An order that is not settled, with what only this process needs of it.
 
     Times are monotonic nanoseconds. `changed_ns`: when it last changed. `missing_since_ns`: since when the exchange
-    knows no such order though it rested. `identity`: the attributes that all its spans carry.
+    knows no such order though it rested. `dequeued_ns`: when its lane took it, as long as its outcome is not known.
+    `identity`: the attributes that all its spans carry.
     """
 
     __slots__ = (
@@ -52,6 +53,7 @@ class LiveOrder:
         "_outcome",
         "cancel_sent_ns",
         "changed_ns",
+        "dequeued_ns",
         "doubt_since_ns",
         "executing",
         "fill_ids",
@@ -79,6 +81,7 @@ class LiveOrder:
         self.executing = False
         self.missing_since_ns: int | None = None
         self.doubt_since_ns: int | None = None
+        self.dequeued_ns: int | None = None
         self.cancel_sent_ns: int | None = None
 
     @property

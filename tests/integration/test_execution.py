@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -111,6 +112,22 @@ async def test_an_order_that_is_sent_again_counts_once_with_its_size(lying: Clie
     metrics = await lying.metrics()
     assert metrics['execution_order_size_usd_count{exchange="paper",side="buy",symbol="BTC/USDT"}'] == 1
     assert metrics['execution_position_size_pct_count{method="explicit"}'] == 1
+
+
+@pytest.mark.parametrize("lie", [_executed_but_no_answer, _refused_connection, _never_arrived])
+async def test_an_orders_duration_is_measured_once_and_to_its_first_known_outcome(lying: Client, lie) -> None:
+    _exchange(lying).script.append(lie)
+
+    order = await _reaches(lying, (await lying.send(BUY)).json()["order_id"], "FILLED")
+
+    submitted, filled = (
+        datetime.fromisoformat(next(step["at"] for step in order["transitions"] if step["to"] == status))
+        for status in ("SUBMITTED", "FILLED")
+    )
+    metrics = await lying.metrics()
+    of_order = '{exchange="paper",order_type="market"}'
+    assert metrics[f"execution_order_duration_seconds_count{of_order}"] == 1
+    assert metrics[f"execution_order_duration_seconds_sum{of_order}"] >= (filled - submitted).total_seconds() > 0
 
 
 async def test_a_refusal_ends_rejected_with_its_reason(lying: Client) -> None:
