@@ -214,7 +214,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fill(msgspec.Struct, frozen=True, kw_only=True):
-    """One execution at the exchange; `id` is the exchange's trade id, unique an account and symbol."""
+    """One execution at the exchange; `id` is the exchange's trade id, unique an order."""
 
     id: str
     client_order_id: str
@@ -225,11 +225,14 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
     ts_event_ns: int
 
 
-class Trade(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the account's executions as the exchange lists it; `id` is unique an account and symbol.
+TradeKey = tuple[str, str, str | None]
 
-    `client_order_id` is None where the exchange does not repeat it. Quantity is base units, price quote units a base
-    unit; a negative fee is a rebate.
+
+class Trade(msgspec.Struct, frozen=True, kw_only=True):
+    """One of an account's executions as the exchange lists it; `id` is the exchange's trade id.
+
+    Two orders of the account that trade with each other may both have it. `client_order_id` is None where the exchange
+    does not repeat it. Quantity is base units, price quote units a base unit; a negative fee is a rebate.
     """
 
     id: str
@@ -241,6 +244,11 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
     fee: Decimal
     fee_currency: str
     ts_event_ns: int
+
+    @property
+    def key(self) -> TradeKey:
+        """The same at every reading, and no other execution's of the symbol."""
+        return self.id, self.exchange_order_id, self.client_order_id
 
     def fill_of(self, client_order_id: str) -> Fill:
         """The fill of the order with this client order id."""

@@ -124,8 +124,20 @@ class Operations:
         if live is None or order.status not in _RESOLVABLE:
             raise OperationRefused(409, "not_in_doubt", f"order {order.id} is {order.status}, not in doubt")
         fields = _resolution(order, status, evidence, exchange_order_id, filled_qty, average_price)
+        if exchange_order_id:
+            await self._refuse_anothers(order, exchange_order_id)
         await self._audit("resolve", client, f"{order.id} {status}: {evidence[:_MAX_EVIDENCE]}", order_id=order.id)
         return await self._resolve(live, status, evidence, fields)
+
+    async def _refuse_anothers(self, order: Order, exchange_order_id: str) -> None:
+        """What was executed of one order at the exchange must not count for two of ours."""
+        other = await self._register.find(exchange_order_id)
+        if other is None or other.id == order.id:
+            return
+        if (other.exchange, other.account, other.symbol) == (order.exchange, order.account, order.symbol):
+            raise OperationRefused(
+                409, "anothers_order", f"{exchange_order_id} belongs to order {other.id}: give the id of this one"
+            )
 
     async def _resolve(self, live: LiveOrder, status: OrderStatus, evidence: str, fields: dict[str, Any]) -> Order:
         identity = live.identity

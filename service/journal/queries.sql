@@ -135,7 +135,7 @@ INSERT INTO fills (
 ) VALUES (
     ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
 )
-ON CONFLICT (id, symbol, account, exchange) DO NOTHING;
+ON CONFLICT (order_id, id) DO NOTHING;
 
 -- name: holding
 SELECT quantity FROM holdings WHERE exchange = ? AND account = ? AND symbol = ? AND source = ?;

@@ -114,7 +114,7 @@ def transition_of(row: sqlite3.Row) -> Transition:
 
 
 def fill_row(order: Order, fill: Fill) -> Row:
-    """What makes its id unique (exchange, account, symbol), the id, the order that it belongs to, the rest."""
+    """Where it was executed (exchange, account, symbol), its id, the order that it belongs to, the rest."""
     fill_id, *rest = msgspec.structs.astuple(fill)
     return _plain((order.exchange, order.account, order.symbol, fill_id, order.id, *rest))
 

@@ -401,8 +401,9 @@ CREATE TABLE fills_4 (
     fee TEXT NOT NULL,
     fee_currency TEXT NOT NULL,
     ts_event_ns INTEGER NOT NULL,
-    -- The id first: exchanges count them upwards, so that the fills of a group lie together.
-    PRIMARY KEY (id, symbol, account, exchange)
+    -- An exchange may give both sides of a trade with oneself one id. The order first: its id tells the time, so that
+    -- the fills of a group lie together, and those of an order are found without an index.
+    PRIMARY KEY (order_id, id)
 ) STRICT, WITHOUT ROWID;
 
 INSERT INTO fills_4 (
@@ -413,7 +414,6 @@ FROM fills;
 
 DROP TABLE fills;
 ALTER TABLE fills_4 RENAME TO fills;
-CREATE INDEX fills_by_order ON fills (order_id, ts_event_ns);
 
 PRAGMA user_version = 4;
 COMMIT;

@@ -126,6 +126,13 @@ class Engine:
         self.advance()
         self._trade(order, order.left if quantity is None else quantity, price)
 
+    def match(self, order: SimOrder, resting: SimOrder) -> None:
+        """Let two open orders of the account trade with each other, at the resting one's price: one id for both."""
+        self.advance()
+        trade_id, quantity, price = str(next(self._trade_ids)), min(order.left, resting.left), resting.price
+        for side in (order, resting):
+            self._execute(side, quantity, price, trade_id)
+
     def end(self, order: SimOrder, status: Literal["canceled", "expired", "rejected"]) -> None:
         """Let the venue end an open order by itself."""
         self.advance()
@@ -339,18 +346,18 @@ class Engine:
         if reducing:
             quantity = min(quantity, self.account.reducible(order.symbol, order.side))
         if quantity > 0:
-            self._execute(order, quantity, price)
+            self._execute(order, quantity, price, str(next(self._trade_ids)))
         if reducing and order.is_open and not self.account.reducible(order.symbol, order.side):
             self._end(order, OrderStatus.CANCELED)
 
-    def _execute(self, order: SimOrder, quantity: Decimal, price: Decimal | None) -> None:
+    def _execute(self, order: SimOrder, quantity: Decimal, price: Decimal | None, trade_id: str) -> None:
         now, instrument = self.clock(), order.instrument
         maker = order.price is not None and not order.took
         price = self._price_for(order, maker=maker) if price is None else price
         rate = instrument.maker_fee if maker else instrument.taker_fee
         in_base = instrument.kind == "spot" and order.side == "buy"
         trade = SimTrade(
-            id=str(next(self._trade_ids)),
+            id=trade_id,
             order_id=order.id,
             symbol=order.symbol,
             side=order.side,

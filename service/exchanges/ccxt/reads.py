@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from service.core.markets import Balance, MarketType, Position
-from service.core.orders import Trade
+from service.core.orders import Trade, TradeKey
 from service.core.outcomes import OrderReport
 from service.exchanges.ccxt.clients import Client
 from service.exchanges.ccxt.convert import Listed, balances_of, positions_of, report_of, trades_of
@@ -98,7 +98,7 @@ class Reads:
     async def _trades(self, client: Client, listed: Listed, since_ms: int) -> list[Trade]:
         """Some exchanges give the oldest of the time asked for, others the newest: the rest lies after or before."""
         first = await self._page(client, listed, since_ms, None)
-        found = {trade.id: trade for trade in first}
+        found = {trade.key: trade for trade in first}
         if len(first) >= _FEWEST:
             try:
                 if not await self._read_on(client, listed, since_ms, found, backwards=False):
@@ -109,7 +109,7 @@ class Reads:
         return [trade for trade in found.values() if trade.ts_event_ns >= since_ms * _MS]
 
     async def _read_on(
-        self, client: Client, listed: Listed, since_ms: int, found: dict[str, Trade], *, backwards: bool
+        self, client: Client, listed: Listed, since_ms: int, found: dict[TradeKey, Trade], *, backwards: bool
     ) -> bool:
         """Add further pages to `found` until one has nothing new; whether any had."""
         for number in range(_MAX_PAGES):
@@ -119,7 +119,7 @@ class Reads:
             else:
                 page = await self._page(client, listed, max(times_ms), None)
             before = len(found)
-            found |= {trade.id: trade for trade in page}
+            found |= {trade.key: trade for trade in page}
             if len(found) == before:
                 return number > 0
         return True

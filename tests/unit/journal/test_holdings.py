@@ -65,6 +65,23 @@ async def test_a_fill_that_comes_again_counts_once(journal):
     assert await held_of(journal, order) == Decimal("1.5")
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_both_sides_of_a_trade_with_oneself_count(journal, at_once):
+    buy = await journaled(journal, source="buyer")
+    sell = await journaled(journal, source="seller", side=Side.SELL)
+    sides = [
+        filled(journal, order, a_fill(order, "1", quantity=Decimal(1), fee=Decimal("0.001"), fee_currency="BTC"))
+        for order in (buy, sell)
+    ]
+    if at_once:
+        await asyncio.gather(*sides)
+    else:
+        for side in sides:
+            await side
+    assert await held_of(journal, buy) == Decimal("0.999")
+    assert await held_of(journal, sell) == Decimal("-1.001")
+
+
 @pytest.mark.parametrize("field", ["source", "exchange", "account", "symbol"])
 async def test_holdings_of_others_are_apart(journal, field):
     order = await journaled(journal)

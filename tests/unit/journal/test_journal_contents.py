@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from service.core.orders import Fill, Order, OrderStatus, Transition
+from service.core.orders import Fill, Order, OrderStatus, Side, Transition
 from service.journal.protocol import AuditEvent, Duplicate, HaltLevel, JournalConflict, OrderQuery, StaleVersion
 from service.journal.reads import ABSENT_LOOK_UPS_NS, FINISHED
 from service.journal.sqlite import SqliteJournal
@@ -160,8 +160,9 @@ async def test_a_change_of_another_version_than_the_journals_is_stale_and_writes
     assert await journal.fills(order.id) == []
 
 
-async def test_a_fill_is_known_by_exchange_account_symbol_and_trade_id(journal):
-    order, other = await journaled(journal), await journaled(journal, account="other")
+@pytest.mark.parametrize("another", [{}, {"account": "other"}, {"side": Side.SELL}])
+async def test_a_fill_is_known_by_its_order_and_trade_id(journal, another):
+    order, other = await journaled(journal), await journaled(journal, **another)
     after, transition = moved(order, OrderStatus.SUBMITTED)
     await journal.record(after, transition, [a_fill(order, "t1"), a_fill(order, "t2", ts_event_ns=4_000)])
     again, transition = moved(after, OrderStatus.FILLED)

@@ -37,8 +37,8 @@ SCANS_ON_PURPOSE = {
     # The catalogue of tables, once at a start.
     "count_objects": ["SCAN sqlite_master"],
 }
-# One row an account.
-SORTS_ON_PURPOSE = {"order_by_client_order_id"}
+# One row an account; one order's fills.
+SORTS_ON_PURPOSE = {"order_by_client_order_id", "fills"}
 
 COUNT = 50_000
 
