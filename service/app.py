@@ -25,6 +25,7 @@ from service.core.refusals import DenialReason, Refusal
 from service.errors import ConfigurationError
 from service.exchanges.paper import PaperExchange
 from service.exchanges.protocol import Exchange
+from service.exchanges.settings import ExchangeSettings
 from service.exchanges.starting import start_exchanges, start_late
 from service.execution.assembly import Loop, build_execution
 from service.execution.operations import Operations
@@ -87,6 +88,13 @@ def make_exchanges(loaded: Loaded, secrets: SecretStore, telemetry: Telemetry, c
 
         exchanges += make_ccxt_exchanges(settings, secrets, telemetry, clock)
     return exchanges
+
+
+def check_keys(name: str, account: str, exchange: ExchangeSettings, keys: Mapping[str, Secret]) -> None:
+    """Whether an account's keys are all that its exchange asks for; raises ConfigurationError where they are not."""
+    from service.exchanges.ccxt.factory import check_keys as check  # noqa: PLC0415 - as above
+
+    check(name, account, exchange, keys)
 
 
 MakeExchanges = Callable[[Loaded, SecretStore, Telemetry, Clock], Sequence[Exchange]]

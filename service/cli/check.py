@@ -14,8 +14,9 @@ from rich.text import Text
 from service.cli.client import Client
 from service.cli.context import Context
 from service.cli.output import clean, print_json, show, table
-from service.errors import FillpathError, SecretError
-from service.exchanges.settings import CREDENTIALS
+from service.errors import ConfigurationError, FillpathError, SecretError
+from service.exchanges.settings import CREDENTIALS, ExchangeSettings
+from service.secrets import Secret
 from service.settings import ServerSettings, TelemetrySettings
 from telemetry.choice import choose
 
@@ -129,18 +130,26 @@ def _secrets(context: Context, *, running: bool) -> Iterator[Row]:
 
 def _keys(context: Context) -> Iterator[Row]:
     """API keys of real accounts; whether they are the right ones only the exchange can say."""
-    for exchange in context.loaded.settings.exchanges.values():
+    for exchange_name, exchange in context.loaded.settings.exchanges.items():
         for account in exchange.accounts:
             name = f"API keys of {account}"
             try:
                 found = context.secrets.exchange(account, CREDENTIALS)
-            except SecretError as error:
+                if found:
+                    _check_keys(exchange_name, account, exchange, found)
+            except (SecretError, ConfigurationError) as error:
                 yield _failed(name, error, "")
                 continue
             file = context.secrets.exchange_file(account)
             fix = "" if found else f"write them into {file}, a line `api_key = ...` each; chmod 600"
             present = ", ".join(CREDENTIALS[key].lower() for key in found)
             yield Row(name, ok=bool(found), result=f"{present} present" if found else "none", fix=fix)
+
+
+def _check_keys(name: str, account: str, exchange: ExchangeSettings, keys: Mapping[str, Secret]) -> None:
+    from service.app import check_keys  # noqa: PLC0415 - takes most of a second, which only real exchanges need
+
+    check_keys(name, account, exchange, keys)
 
 
 def _secret(name: str, file: Path, error: SecretError, *, running: bool) -> Row:

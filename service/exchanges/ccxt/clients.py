@@ -83,7 +83,7 @@ def build_client(
         # The markets say all that is needed of a currency, and some classes ask for these with the account's keys.
         api.has["fetchCurrencies"] = False
     api.options.update(_options(api, settings, wanted, profile))
-    _check_credentials(name, account, api)
+    require_credentials(name, account, api, keys)
     _direct(name, account, settings, wanted, api)
     return Client(account, wanted, api)
 
@@ -115,8 +115,9 @@ def _market_types(known: Any, types: set[MarketType]) -> Any:
     return None
 
 
-def _check_credentials(name: str, account: str, api: Any) -> None:
-    missing = [key for key, needed in api.requiredCredentials.items() if needed and not getattr(api, key, None)]
+def require_credentials(name: str, account: str, api: Any, keys: Mapping[str, Secret]) -> None:
+    """Raises ConfigurationError that names what ccxt's class of the exchange needs and `keys` have not."""
+    missing = [key for key, needed in api.requiredCredentials.items() if needed and key not in keys]
     if missing:
         variables = ", ".join(
             f"FILLPATH_EXCHANGE_{account.upper().replace('-', '_')}_{_suffix(key)}" for key in missing

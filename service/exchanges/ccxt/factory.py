@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from service.clock import Clock
+from service.exchanges.ccxt.clients import require_credentials
 from service.exchanges.ccxt.exchange import CcxtExchange
+from service.exchanges.ccxt.guard import guarded_class
 from service.exchanges.ccxt.profiles import Profile, profile_of
 from service.exchanges.limiter import Limiter
 from service.exchanges.protocol import Exchange
 from service.exchanges.settings import CREDENTIALS, ExchangeSettings
-from service.secrets import SecretStore
+from service.secrets import Secret, SecretStore
 from service.settings import Settings
 from telemetry.facade import Telemetry
 
@@ -41,6 +43,11 @@ def make_ccxt_exchanges(
             )
         )
     return exchanges
+
+
+def check_keys(name: str, account: str, exchange: ExchangeSettings, keys: Mapping[str, Secret]) -> None:
+    """Raises ConfigurationError where the exchange needs more than `keys`."""
+    require_credentials(name, account, guarded_class(exchange.id)({}), keys)
 
 
 def _limiter(settings: ExchangeSettings, profile: Profile, clock: Clock) -> Limiter:

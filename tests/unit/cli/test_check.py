@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import socket
 
 import pytest
@@ -141,7 +142,9 @@ def test_an_engaged_kill_switch_is_shown_with_the_way_out_but_is_no_failure():
     assert (row.ok, row.result, row.fix) == (True, "stop for *", "fillpath resume")
 
 
-def test_missing_and_present_api_keys_are_told_without_their_values(tmp_path, capsys):
+@pytest.fixture
+def okx(tmp_path):
+    """Two accounts, a file of keys for the first; returns the configuration's path and that file."""
     config = tmp_path / "fillpath.toml"
     config.write_text(
         f'data_dir = "{tmp_path}/var"\n[server]\nport = 1\noperator_port = 1\n[exchanges.x]\nid = "okx"\n'
@@ -150,15 +153,35 @@ def test_missing_and_present_api_keys_are_told_without_their_values(tmp_path, ca
     )
     keys = tmp_path / "var" / "secrets" / "exchange-a"
     keys.parent.mkdir(parents=True)
-    keys.write_text("api_key = very-secret\n")
-    keys.chmod(0o600)
+    keys.touch(0o600)
+    return config, keys
+
+
+def test_missing_and_present_api_keys_are_told_without_their_values(okx, capsys):
+    config, keys = okx
+    keys.write_text("api_key = very-secret\nsecret = very-secret\npassword = very-secret\n")
 
     run(["--config", str(config), "check", "--json"])
 
     told = capsys.readouterr().out
-    assert "API keys of a" in told
-    assert "api_key present" in told
-    assert "exchange-b" in told
+    rows = {row["check"]: row for row in json.loads(told)}
+    assert (rows["API keys of a"]["ok"], rows["API keys of b"]["ok"]) == (True, False)
+    assert rows["API keys of a"]["result"] == "api_key, secret, password present"
+    assert "exchange-b" in rows["API keys of b"]["fix"]
+    assert "very-secret" not in told
+
+
+def test_api_keys_that_are_not_all_that_the_exchange_needs_fail_by_name(okx, capsys):
+    config, keys = okx
+    keys.write_text("api_key = very-secret\n")
+
+    run(["--config", str(config), "check", "--json"])
+
+    told = capsys.readouterr().out
+    (row,) = [row for row in json.loads(told) if row["check"] == "API keys of a"]
+    assert not row["ok"]
+    assert "secret, password" in row["result"]
+    assert "exchange-a" in row["fix"]
     assert "very-secret" not in told
 
 
