@@ -144,7 +144,8 @@ def environment(name: str, layout: Layout, ports: Ports, environ: Mapping[str, s
             }
             return {**_SERVICE_DEFAULTS, **kept, "FILLPATH_CONFIG": str(layout.service)}
         case "collector":
-            return {**COLLECTOR_MEMORY, **environ, **collector_environment(layout, ports)}
+            defaults = {**COLLECTOR_MEMORY, "FILLPATH_ARCHIVE": str(layout.data("archive"))}
+            return {**defaults, **environ, **collector_environment(layout, ports)}
         case "jaeger":
             return {**environ, **jaeger_environment(layout, ports)}
         case _:

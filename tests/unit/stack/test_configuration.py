@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,14 @@ def test_each_server_listens_where_its_ports_say(layout: Layout) -> None:
         given = " ".join(servers.environment(name, layout, ports, {}).values())
         for port in servers.SERVERS[name].ports:
             assert str(getattr(ports, port)) in given, port
+
+
+def test_the_archive_lies_in_the_stacks_folder_unless_another_is_named(layout: Layout) -> None:
+    def archive(environ: Mapping[str, str]) -> str:
+        return servers.environment("collector", layout, Ports.default(), environ)["FILLPATH_ARCHIVE"]
+
+    assert archive({}) == str(layout.data("archive"))
+    assert archive({"FILLPATH_ARCHIVE": "/elsewhere"}) == "/elsewhere"
 
 
 def test_overlays_follow_the_base(layout: Layout) -> None:

@@ -92,11 +92,16 @@ def test_who_starts_the_stack_may_set_the_collectors_memory(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("file", "given"),
-    [("otel-collector/base.yaml", "collector"), ("deploy/jaeger.yaml", "jaeger")],
+    ("files", "given"),
+    [
+        (("otel-collector/base.yaml", "otel-collector/overlays/archive.yaml"), "collector"),
+        (("deploy/jaeger.yaml",), "jaeger"),
+    ],
 )
-def test_the_stack_sets_exactly_the_variables_that_a_file_reads(tmp_path: Path, file: str, given: str) -> None:
-    read = set(ENV.findall((ROOT / file).read_text("utf-8")))
+def test_the_stack_sets_exactly_the_variables_that_files_read(
+    tmp_path: Path, files: tuple[str, ...], given: str
+) -> None:
+    read = {name for file in files for name in ENV.findall((ROOT / file).read_text("utf-8"))}
     assert read == _variables_of_its_file(given, tmp_path).keys()
 
 
