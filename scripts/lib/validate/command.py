@@ -49,7 +49,7 @@ _SERVERS = ("prometheus", "grafana", "collector", "jaeger", "alertmanager")
     default=75.0,
     show_default=True,
     metavar="S",
-    help="Seconds that telemetry may take to arrive; the service exports metrics every minute unless told otherwise.",
+    help="Seconds that telemetry may take to arrive; enough where metrics leave once a minute, not every 5 s.",
 )
 @click.option("--json", "file", metavar="FILE|-", help="Write the results there too; -: to stdout, without the table.")
 @click.option(
@@ -87,10 +87,10 @@ def command(
     """
     places = Places.find(folder, os.environ).but(servers)
     token = os.environ.get(TOKEN)
-    context = Context(config=_config(config, places), operator_url=operator_url)
+    context = Context(config=_config(config, places), operator_url=operator_url or places.operator)
     asked = Asked(
         places,
-        Service(context, url, owned),
+        Service(context, url or places.service, owned),
         Extent(tests),
         within,
         frozenset(without),

@@ -21,13 +21,18 @@ GRAFANA_PORT_VARIABLE = "FILLPATH_GRAFANA_PORT"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
-    """Base URLs, the collector's the one of its health check; `config` is the native stack's where that one runs."""
+    """Base URLs, the collector's the one of its health check; `config` is the native stack's where that one runs.
+
+    `service` and `operator` are None where no variable moved them: then they are as configured.
+    """
 
     prometheus: str
     grafana: str
     collector: str
     jaeger: str
     alertmanager: str
+    service: str | None = None
+    operator: str | None = None
     config: Path | None = None
 
     @classmethod
@@ -40,6 +45,8 @@ class Places:
             collector=SERVERS["collector"].health_url(ports),
             jaeger=url(ports.jaeger_query),
             alertmanager=url(ports.alertmanager),
+            service=_moved("service", ports, environ),
+            operator=_moved("operator", ports, environ),
             config=config,
         )
 
@@ -61,14 +68,18 @@ class Places:
 
 
 def _ports(folder: Path, environ: Mapping[str, str]) -> tuple[Ports, Path | None]:
-    if any(name.startswith(variable("")) for name in environ):
-        return Ports.default().moved(environ), None
+    moved = any(name.startswith(variable("")) for name in environ)
+    asked = Ports.default().moved(environ)
     stored = stored_ports(folder)
-    if stored is not None:
+    if stored is not None and (not moved or stored == asked):
         stack = Stack(folder, stored)
         if stack.running():
             return stored, stack.layout.service if stack.layout.service.is_file() else None
-    return Ports.default(), None
+    return asked, None
+
+
+def _moved(name: str, ports: Ports, environ: Mapping[str, str]) -> str | None:
+    return url(getattr(ports, name)) if variable(name) in environ else None
 
 
 def shown(address: str) -> str:

@@ -54,6 +54,18 @@ def test_variables_that_move_ports_come_first(tmp_path: Path) -> None:
     assert places.prometheus == "http://127.0.0.1:9090"
 
 
+def test_variables_move_the_service_too(tmp_path: Path) -> None:
+    places = Places.find(tmp_path, {"FILLPATH_PORT_SERVICE": "18080"})
+
+    assert (places.service, places.operator) == ("http://127.0.0.1:18080", None)
+
+
+def test_a_stack_that_runs_where_the_variables_say_is_known_by_them(tmp_path: Path) -> None:
+    places = Places.find(stack(tmp_path, running=True), {"FILLPATH_PORT_PROMETHEUS": "19090"})
+
+    assert places.config == tmp_path / "fillpath.toml"
+
+
 def test_a_variable_that_moves_no_port_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StackError, match="FILLPATH_PORT_NOSUCH"):
         Places.find(tmp_path, {"FILLPATH_PORT_NOSUCH": "1"})
