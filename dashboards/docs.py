@@ -14,9 +14,9 @@ Generated from `dashboards/` by `python scripts/generate_docs.py`. Grafana reads
 
 - The runbooks are looked for at `/public/runbooks` of Grafana itself; open a dashboard with
   `?var-runbooks=https://...` where they are served elsewhere, or change `RUNBOOKS` in `dashboards/links.py`.
-- `python -m dashboards.live --prometheus URL --jaeger URL` asks every query and says which has no data; with
+- `.venv/bin/python -m dashboards.live --prometheus URL --jaeger URL` asks every query and says which has no data; with
   `--loki URL` also for log lines.
-- `python -m dashboards.picture --prometheus URL --output FILE.png` draws a dashboard from live answers.
+- `.venv/bin/python -m dashboards.picture --prometheus URL --output FILE.png` draws a dashboard from live answers.
 """
 
 

@@ -48,7 +48,7 @@ def _queues() -> Panel:
         description="Spans and log records of the service that wait for their export, by signal.",
         unit="short",
         steps=[(None, GREEN), (4096, ORANGE), (8192, RED)],
-        meaning="8192 is what a queue holds; above it the oldest are dropped and counted.",
+        meaning="8192 is what a queue holds, 32768 under ./scripts/stack; above it the oldest are dropped and counted.",
         rules=("TelemetryDropped", "CollectorDown"),
         traces=_WEBHOOK,
         width=8,

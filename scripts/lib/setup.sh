@@ -1,4 +1,4 @@
-# Sourced by scripts/run and scripts/test, which have changed to the project's folder.
+# Sourced by the scripts beside it, which have changed to the project's folder.
 
 say() {
     printf 'fillpath: %s\n' "$*" >&2

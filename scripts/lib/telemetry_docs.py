@@ -42,7 +42,8 @@ _ENGINES = """\
 
 - `lean`, the default, is ours: slotted spans, plain sums, OTLP/HTTP encoded by hand. The tests compare what it exports
   with what the SDK makes of the same operations, field by field.
-- `sdk` is the stock OpenTelemetry SDK: the same data for several times the CPU, and every exporter that is installed.
+- `sdk` is the stock OpenTelemetry SDK: the same data for some ten times the CPU (`./scripts/bench unit`),
+  and every exporter that is installed.
 - `off` makes ids, because answers carry them, and nothing else.
 
 What only the SDK can do selects the SDK's engine, also where `lean` was named: gRPC, other exporters, a provider of

@@ -77,7 +77,7 @@ SPANS = {
     SPAN_ORDER_RECONCILE: "one look-up round of an order in doubt",
     SPAN_ORDER_UPDATE: "one change seen while following",
     SPAN_ORDER_RESUME: "one restart that continues the order; linked to the last journaled span",
-    SPAN_NOTIFY: "one outbound notification; not produced yet",
+    SPAN_NOTIFY: "one outbound notification; the service sends none",
 }
 """Name and meaning. CLIENT spans of HTTP requests are named by their method and are not listed."""
 

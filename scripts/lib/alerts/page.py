@@ -34,7 +34,8 @@ The rules stand in `alerts/rules`, their promtool tests in `alerts/tests`. Each 
   an hour before: a Prometheus that begins beside a service of long standing may raise some alerts for as long as their
   window. After a restart within the window Prometheus' own estimate holds.
 - **Groups**: by `job`, never by `instance`, so that a restart is no new alert.
-- **Try them**: `promtool test rules alerts/tests/*.yml`. `python -m scripts.lib.alerts shorten --factor 60 FOLDER`
+- **Try them**: `promtool test rules alerts/tests/*.yml`.
+  `.venv/bin/python -m scripts.lib.alerts shorten --factor 60 FOLDER`
   writes the same rules with minutes as seconds, to see them fire in a live system.
 - **Jaeger without its page** (as built natively): the search links of the runbooks as a call, times in RFC 3339:
 
