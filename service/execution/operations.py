@@ -131,10 +131,8 @@ class Operations:
 
     async def _refuse_anothers(self, order: Order, exchange_order_id: str) -> None:
         """What was executed of one order at the exchange must not count for two of ours."""
-        other = await self._register.find(exchange_order_id)
-        if other is None or other.id == order.id:
-            return
-        if (other.exchange, other.account, other.symbol) == (order.exchange, order.account, order.symbol):
+        other = await self._register.other_with(order, exchange_order_id)
+        if other is not None and (other.account, other.symbol) == (order.account, order.symbol):
             raise OperationRefused(
                 409, "anothers_order", f"{exchange_order_id} belongs to order {other.id}: give the id of this one"
             )

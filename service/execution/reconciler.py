@@ -113,8 +113,7 @@ class Reconciler:
         """
         if calls.exchange.rules.looks_up_by_client_id:
             return False
-        known = await self._register.find(report.exchange_order_id)
-        return known is not None and known.exchange == order.exchange and known.id != order.id
+        return await self._register.other_with(order, report.exchange_order_id) is not None
 
 
 async def _wait_at_most(live: LiveOrder, seconds: float) -> None:

@@ -218,6 +218,12 @@ class Register:
         """Any order in the journal, by any of its ids."""
         return await self._journal.find_order(reference)
 
+    async def other_with(self, order: Order, exchange_order_id: str) -> Order | None:
+        """Another order of ours that the exchange of `order` knows by this id."""
+        known = await self.find(exchange_order_id)
+        is_other = known is not None and known.exchange == order.exchange and known.id != order.id
+        return known if is_other else None
+
     def of_symbol(self, account: str, symbol: str) -> list[LiveOrder]:
         return [live for live in self._lives(account) if live.order.symbol == symbol]
 
