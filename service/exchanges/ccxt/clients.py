@@ -15,6 +15,7 @@ from service.core.markets import MarketType
 from service.errors import ConfigurationError
 from service.exchanges.ccxt.guard import guarded_class
 from service.exchanges.ccxt.profile import Profile
+from service.exchanges.ccxt.session import trusted
 from service.exchanges.settings import AccountSettings, ExchangeSettings
 from service.secrets import Secret
 
@@ -71,6 +72,8 @@ def build_client(
         {
             **{credential: secret.reveal() for credential, secret in keys.items()},
             "session": session,
+            # Unused beside our session, but ccxt would read all certificates anew for each account.
+            "ssl_context": trusted(),
             "logger": _SILENT,
             "timeout": int(timeout * 1000),
             # The flag makes ccxt tell `throttle` the cost of each request; nobody waits there.

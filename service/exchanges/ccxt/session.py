@@ -12,6 +12,7 @@ import ssl
 import time
 from contextvars import ContextVar
 from email.utils import parsedate_to_datetime
+from functools import cache
 from types import SimpleNamespace
 
 import aiohttp
@@ -46,14 +47,11 @@ def open_session(telemetry: Telemetry, *, connect_timeout: float) -> aiohttp.Cli
     """
     if not 0 < connect_timeout < math.inf:
         raise ValueError(f"a connect time-out is above 0 seconds, got {connect_timeout}")
-    trust = ssl.create_default_context()
-    # As ccxt's own sessions do: some Pythons come without certificates.
-    trust.load_verify_locations(certifi.where())
     trace = aiohttp.TraceConfig()
     trace.on_request_start.append(_on_request_start)
     trace.on_request_headers_sent.append(_on_headers_sent)
     session = aiohttp.ClientSession(
-        connector=_Connector(connect_timeout, trust),
+        connector=_Connector(connect_timeout, trusted()),
         # An exchange's cookie belongs to one account; the session is shared by all.
         cookie_jar=aiohttp.DummyCookieJar(),
         trace_configs=[trace],
@@ -61,6 +59,15 @@ def open_session(telemetry: Telemetry, *, connect_timeout: float) -> aiohttp.Cli
     )
     guarded_sessions.add(session)
     return session
+
+
+@cache
+def trusted() -> ssl.SSLContext:
+    """Whom we trust, read once: reading the certificates holds up the event loop for a tenth of a second."""
+    trust = ssl.create_default_context()
+    # As ccxt's own sessions do: some Pythons come without certificates.
+    trust.load_verify_locations(certifi.where())
+    return trust
 
 
 class _Connector(aiohttp.TCPConnector):
