@@ -63,7 +63,7 @@ class Lab(NamedTuple):
             # Proven absent and about to be sent again is not an end.
             return order if order["status"] in FINAL and order["reason"] != "absent_resend" else None
 
-        order = await until(ended, within=within, every=0.05)
+        order = await until(ended, within=within, every=0.2)
         assert order is not None
         return order
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
@@ -31,6 +32,8 @@ ENVIRON = {
     "FILLPATH_WEBHOOK_SECRET_HEX": HMAC,
     "FILLPATH_OPERATOR_TOKEN": OPERATOR,
 }
+_TRUSTS_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For clients of plain HTTP: httpx would read all certificates for each, which takes 50 ms of the event loop."""
 ACCOUNTS = ["paper-1", "paper-2", "paper-3", "paper-4"]
 
 
@@ -62,9 +65,12 @@ class Client:
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        self.public = httpx.AsyncClient(base_url=service.public_address, timeout=15)
+        self.public = httpx.AsyncClient(base_url=service.public_address, timeout=15, verify=_TRUSTS_NOBODY)
         self.operator = httpx.AsyncClient(
-            base_url=service.operator_address, timeout=15, headers={"Authorization": f"Bearer {OPERATOR}"}
+            base_url=service.operator_address,
+            timeout=15,
+            headers={"Authorization": f"Bearer {OPERATOR}"},
+            verify=_TRUSTS_NOBODY,
         )
         self._count = 0
 
