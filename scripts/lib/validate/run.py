@@ -66,7 +66,7 @@ def checks(asked: Asked, sent: Sent | None, unsent: CheckError | None, by: float
         return traces.check_instrumented(jaeger, sent, by)
 
     return (
-        Check("Prometheus", lambda: servers.check_prometheus(prometheus)),
+        Check("Prometheus", lambda: servers.check_prometheus(prometheus, by)),
         Check("Grafana", lambda: servers.check_grafana(grafana), GRAFANA),
         Check("dashboard loaded", lambda: servers.check_dashboard(grafana), GRAFANA),
         Check("alert rules loaded", lambda: servers.check_rules(prometheus, by)),

@@ -37,12 +37,23 @@ class Rule(NamedTuple):
         return f"{self.name} ({', '.join([self.severity, *sorted(value for _, value in self.own)])})"
 
 
-def check_prometheus(prometheus: Server) -> str:
+def check_prometheus(prometheus: Server, by: float) -> str:
+    """Ready, and reaching what it scrapes; a server that is down fails a check of its own and is only named here."""
     prometheus.well("/-/ready")
     version = prometheus.data("/api/v1/status/buildinfo")["version"]
-    targets = prometheus.data("/api/v1/targets", state="active")["activeTargets"]
-    up = sum(target["health"] == "up" for target in targets)
-    return f"{version}; {up} of {len(targets)} targets up"
+
+    def look() -> list[dict[str, Any]]:
+        targets: list[dict[str, Any]] = prometheus.data("/api/v1/targets", state="active")["activeTargets"]
+        return targets
+
+    # Right after a start no target is known yet, then none was scraped.
+    targets = until(look, lambda found: bool(found) and all(one["health"] != "unknown" for one in found), by)
+    lacking = sorted({str(one["labels"]["job"]) for one in targets if one["health"] != "up"})
+    up = sum(one["health"] == "up" for one in targets)
+    found = f"{version}; {up} of {len(targets)} targets up" + (f", not {', '.join(lacking)}" if lacking else "")
+    if not up:
+        raise CheckError(found, "give it deploy/prometheus.yml, and see Status > Target health on its page")
+    return found
 
 
 def check_rules(prometheus: Server, by: float) -> str:

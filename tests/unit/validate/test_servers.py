@@ -1,4 +1,4 @@
-"""Grafana's checks against a small server that answers as Grafana does, and answers that no server should give.
+"""Servers' checks against a small one that answers as Grafana and Prometheus do, also as none should.
 
 Grafana itself runs as a container only, which tests cannot rely on: that these answers are Grafana's is read in its
 HTTP API's documentation, not seen here.
@@ -19,7 +19,7 @@ from dashboards import pipeline
 from dashboards.files import FOLDER
 from scripts.lib.validate.asking import Server
 from scripts.lib.validate.results import CheckError
-from scripts.lib.validate.servers import check_dashboard, check_grafana
+from scripts.lib.validate.servers import check_dashboard, check_grafana, check_prometheus
 
 UID = pipeline.UID
 DASHBOARD = f"/api/dashboards/uid/{UID}"
@@ -111,3 +111,30 @@ def test_an_address_that_is_none_is_not_repeated() -> None:
     with pytest.raises(CheckError, match="expected one like") as failed:
         check_grafana(Server("Grafana", "http://admin:hunter2@host:port", "start it"))
     assert "hunter2" not in failed.value.found
+
+
+@pytest.mark.parametrize(
+    ("health", "found"),
+    [
+        ({}, "0 of 0 targets up"),
+        ({"fillpath": "down", "jaeger": "down"}, "0 of 2 targets up, not fillpath, jaeger"),
+        ({"fillpath": "unknown"}, "0 of 1 targets up, not fillpath"),
+    ],
+)
+def test_a_prometheus_that_reaches_nothing_fails(health: dict[str, str], found: str) -> None:
+    with answering(prometheus_with(health)) as prometheus, pytest.raises(CheckError, match=found):
+        check_prometheus(prometheus, by=0)
+
+
+def test_a_prometheus_that_does_not_reach_one_of_its_targets_names_it() -> None:
+    with answering(prometheus_with({"fillpath": "up", "jaeger": "down"})) as prometheus:
+        assert check_prometheus(prometheus, by=0) == "3.5.0; 1 of 2 targets up, not jaeger"
+
+
+def prometheus_with(health: dict[str, str]) -> Answers:
+    targets = [{"labels": {"job": job}, "health": state} for job, state in health.items()]
+    return {
+        "/-/ready": (200, {}),
+        "/api/v1/status/buildinfo": (200, {"status": "success", "data": {"version": "3.5.0"}}),
+        "/api/v1/targets?state=active": (200, {"status": "success", "data": {"activeTargets": targets}}),
+    }
