@@ -12,7 +12,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from scripts.lib.judge import facade, spans
+from scripts.lib.judge import facade, programs, spans
 
 PART = 200
 _SPAWNED_EVERY = 9
@@ -25,7 +25,7 @@ _PART_WITHIN_S = 1800.0
 def judged(kind: str, cases: int, number: int) -> Counter[str]:
     """Play so many cases of one kind, drawn from this seed; what was counted. Raises where engines differ."""
     counts: Counter[str] = Counter()
-    programs, judge = _KINDS[kind]
+    drawn, judge = _KINDS[kind]
 
     @seed(number)
     @settings(
@@ -35,7 +35,7 @@ def judged(kind: str, cases: int, number: int) -> Counter[str]:
         phases=(Phase.generate, Phase.shrink),
         suppress_health_check=list(HealthCheck),
     )
-    @given(program=programs)
+    @given(program=drawn)
     def play(program: Any) -> None:
         counts[kind] += 1
         counts["compared"] += judge(program)
@@ -56,7 +56,7 @@ def judged(kind: str, cases: int, number: int) -> Counter[str]:
 
 _KINDS: dict[str, tuple[Any, Callable[[Any], int]]] = {
     "tracing API": (spans.programs, lambda program: spans.Providers(program).judge()),
-    "facade": (facade.programs, facade.judge),
+    "facade": (programs.programs, facade.judge),
 }
 
 

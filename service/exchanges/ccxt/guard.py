@@ -253,7 +253,7 @@ class _Guard(_Exchange):
                 request.body = Body(str(body))
         try:
             return super().handle_errors(*answer)
-        except Exception:
+        except Exception:  # whichever class ccxt chose: the code is noted, and the error goes on as it is
             if request is not None and request.error_key is None:
                 self._note_code(request, response, body)
             raise

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from opentelemetry.trace import SpanKind
 
-from scripts.lib.judge import facade, spans
+from scripts.lib.judge import facade, programs, spans
 from scripts.lib.judge.__main__ import main
 from scripts.lib.judge.playing import in_a_spawned_process
 from telemetry import conventions as c
@@ -43,7 +43,7 @@ NODE = spans.Node(
     "x", 0, "block", SpanKind.SERVER, None, {"a": [1]}, [(0, {})], None, [], [], False, "ValueError", True, True
 )
 SPANS = spans.SpanProgram({}, "none", None, None, "in turn", [NODE._replace(steps=[("add_event", "e", {"b": 1})])])
-BLOCK = facade.Block(
+BLOCK = programs.Block(
     "request",
     "x",
     {"a": 1},
@@ -61,14 +61,14 @@ BLOCK = facade.Block(
     False,
     "ValueError",
 )
-FACADE = facade.Program("cumulative", {}, "in turn", [BLOCK], [], [BLOCK], True)
+FACADE = programs.Program("cumulative", {}, "in turn", [BLOCK], [], [BLOCK], True)
 
 
 @pytest.mark.filterwarnings("ignore:Log record attributes were dropped", "ignore:This process:DeprecationWarning")
 @SOME
-@given(program=facade.programs)
+@given(program=programs.programs)
 @example(program=FACADE._replace(blocks=[BLOCK._replace(given={f"key {n}": n for n in range(65)})], forked=[]))
-def test_any_program_of_the_facade_comes_out_alike(program: facade.Program) -> None:
+def test_any_program_of_the_facade_comes_out_alike(program: programs.Program) -> None:
     facade.judge(program)
 
 
