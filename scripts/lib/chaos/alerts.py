@@ -14,7 +14,8 @@ from scripts.lib.chaos.evidence import Acknowledgement, Sent
 from scripts.lib.chaos.places import PLACES, SOURCE, Place, Traded
 
 _ANSWER_WITHIN_S = 3.0
-_ATTEMPTS = 30
+_ATTEMPTS = 120
+"""Two minutes: on a busy machine a service that is killed again and again is hardly ever ready for half of one."""
 _PAUSE_S = 1.0
 _LIMITS_TAKEN = 0.05
 _LIMITS_RESTING = 0.05

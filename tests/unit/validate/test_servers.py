@@ -47,7 +47,7 @@ def answering(answers: Answers, asked: list[dict[str, str]] | None = None) -> It
             """Nothing: tests are quiet."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
         url = f"http://127.0.0.1:{server.server_port}"
