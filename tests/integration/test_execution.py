@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from service.core.orders import OrderStatus
 from service.core.outcomes import InDoubt, NotExecuted, Refused, RejectReason
 from tests.support.exchanges import LyingExchange
 from tests.support.service import Client, running
@@ -406,3 +408,30 @@ async def test_a_stop_rests_until_the_market_reaches_it(client: Client) -> None:
 
     assert answer["status"] == "ACCEPTED"
     assert (await client.operator.delete(f"/orders/{answer['order_id']}")).json()["status"] == "CANCELED"
+
+
+async def test_a_process_that_stood_still_says_nothing_about_the_exchange(tmp_path: Path) -> None:
+    """As on a machine that was suspended: what was on the wire is too old to be executed, and is sent again."""
+    accounts = [f"paper-{n}" for n in range(1, 9)]
+    sources = {"default": {"auth": "standard", "accounts": accounts}}
+    paper = {"accounts": accounts, "latency": 0.4}
+    async with running(tmp_path, sources=sources, paper=paper) as client:
+        lives = client.service.execution.register.live.values()
+        sending = [asyncio.create_task(client.send(BUY | {"account": account}, wait=15)) for account in accounts]
+
+        async def all_on_the_wire() -> bool:
+            return sum(live.order.status is OrderStatus.SUBMITTED for live in lives) == len(accounts)
+
+        await until(all_on_the_wire)
+        time.sleep(1.6)  # noqa: ASYNC251 - the event loop stands still, longer than a request is valid
+        answers = [answer.json() for answer in await asyncio.gather(*sending)]
+        orders = [await client.order(answer["order_id"]) for answer in answers]
+        metrics = await client.metrics()
+
+    assert {answer["status"] for answer in answers} == {"FILLED"}
+    assert {order["attempts"] for order in orders} == {2}
+    assert {step["reason"] for order in orders for step in order["transitions"] if step["from"] == "SUBMITTED"} == {
+        "clock_skew",
+        None,
+    }
+    assert metrics['execution_circuit_breaker_state{exchange="paper"}'] == 0

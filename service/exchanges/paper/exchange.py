@@ -14,7 +14,17 @@ import msgspec
 from service.clock import Clock
 from service.core.markets import Balance, Market, MarketType, Position, Quote
 from service.core.orders import Trade
-from service.core.outcomes import ExchangeRules, InDoubt, LookUp, NotExecuted, OrderReport, Outcome, Unanswered, UsedIds
+from service.core.outcomes import (
+    CodeKind,
+    ExchangeRules,
+    InDoubt,
+    LookUp,
+    NotExecuted,
+    OrderReport,
+    Outcome,
+    Unanswered,
+    UsedIds,
+)
 from service.exchanges.paper.books import Books, BooksUnusable
 from service.exchanges.paper.engine import Engine
 from service.exchanges.paper.prices import PriceSource, RandomWalk
@@ -24,6 +34,7 @@ from service.exchanges.protocol import CancelOutcome, ExchangeUnavailable, Order
 
 _NS = 1_000_000_000
 _VALIDITY_MARGIN_NS = _NS
+_TOO_LATE = NotExecuted(cause=CodeKind.CLOCK_SKEW.value)
 """How much later than the latency a request may be executed: what a busy event loop may take."""
 
 _log = logging.getLogger(__name__)
@@ -44,7 +55,8 @@ class PaperExchange:
     """Spot markets with invented prices; orders, balances and used ids live in the file `books`.
 
     A request that could not be executed within `rules.request_validity_ns` is not executed any more, so that the
-    rule holds however busy the process is. `prices` replaces the random walk.
+    rule holds however busy the process is; the answer is the one of an exchange whose window the request missed.
+    `prices` replaces the random walk.
     """
 
     def __init__(
@@ -139,7 +151,7 @@ class PaperExchange:
         now_ns = self._clock.monotonic_ns()
         oldest_ns = now_ns - self._rules.request_validity_ns
         placed = iter(self._decided(Engine.place, [one.request for one in arrived if one.sent_ns >= oldest_ns]))
-        return [next(placed) if one.sent_ns >= oldest_ns else _too_late(now_ns - one.sent_ns) for one in arrived]
+        return [next(placed) if one.sent_ns >= oldest_ns else _TOO_LATE for one in arrived]
 
     async def cancel_order(self, ref: OrderRef) -> CancelOutcome:
         if self._engine is None:
@@ -239,7 +251,3 @@ class PaperExchange:
             self._engine.tick(self._clock.now_ns())
         except sqlite3.Error as error:
             _log.warning("%s: prices stand still, the books failed: %s", self._name, error)
-
-
-def _too_late(age_ns: int) -> NotExecuted:
-    return NotExecuted(cause=f"the request arrived {age_ns / _NS:.3f} s after it was sent: no longer valid")

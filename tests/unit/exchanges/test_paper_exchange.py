@@ -96,7 +96,7 @@ async def test_a_request_older_than_its_validity_is_not_executed(books):
         sending = asyncio.create_task(exchange.create_order(market_buy()))
         await asyncio.sleep(0)
         clock.late_ns = exchange.rules.request_validity_ns
-        assert isinstance(await sending, NotExecuted)
+        assert await sending == NotExecuted(cause="clock_skew")
         assert isinstance(await exchange.look_up(ref_of(market_buy())), NotFound)
 
 
