@@ -34,8 +34,9 @@ from service.exchanges.protocol import CancelOutcome, ExchangeUnavailable, Order
 
 _NS = 1_000_000_000
 _VALIDITY_MARGIN_NS = _NS
-_TOO_LATE = NotExecuted(cause=CodeKind.CLOCK_SKEW.value)
 """How much later than the latency a request may be executed: what a busy event loop may take."""
+
+_TOO_LATE = NotExecuted(cause=CodeKind.CLOCK_SKEW.value)
 
 _log = logging.getLogger(__name__)
 
