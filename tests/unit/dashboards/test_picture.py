@@ -25,6 +25,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
     """Prometheus' interface: one series with a value for every query, but none where `empty` stands in the query."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body leave in two writes, the second of which would wait
     empty = ""
 
     def do_POST(self) -> None:

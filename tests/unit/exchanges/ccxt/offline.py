@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from service.exchanges.ccxt.profile import LookUpMethod, Profile
+from service.exchanges.ccxt.session import trusted
 
 _TYPES = [
     "LIMIT",
@@ -113,6 +114,10 @@ def offline(ccxt_id: str, market_type: str, options: dict[str, object] | None = 
             "uid": "1",
             "login": "l",
             "accountId": "1",
+            # Nothing is sent: nobody has to be spared, no connection to be closed, and no certificate to be read.
+            "enableRateLimit": False,
+            "timeout_on_exit": 0,
+            "ssl_context": trusted(),
         }
     )
     api.options.update({"defaultType": market_type, **(options or {})})
