@@ -227,9 +227,9 @@ class Histograms:
                 window.smallest = number
             if number > window.largest:  # noqa: PLR1730 - see above
                 window.largest = number
-            if type(around) is Block and around.trace.fate.kept:
+            if type(around) is Block and (its := around.trace).fate.kept:
                 # As nearly always: in a span of ours, of a trace that is kept.
-                exemplar = at_ns, number, around.trace.number, around.span_id
+                exemplar = at_ns, number, its.number, around.span_id
                 cell.past.exemplars[bucket] = exemplar
                 if self._delta:
                     window.exemplars[bucket] = exemplar

@@ -199,9 +199,10 @@ def test_a_kept_connection_that_broke_is_opened_again() -> None:
     post = posting(receiver)
     assert post.post(b"one", soon())
     assert post._direct is not None
-    kept = post._direct._connection.sock
+    kept = post._direct._socket
     assert post.post(b"two", soon())
-    assert post._direct._connection.sock is kept
+    assert post._direct._socket is kept
+    assert kept is not None
     kept.shutdown(socket.SHUT_RDWR)
 
     assert post.post(b"three", soon())
