@@ -63,7 +63,7 @@ class RecordedSpan:
         self._note("set", _kept(attributes))
 
     def event(self, name: str, attributes: Attributes | None = None) -> None:
-        self._note("event", name, dict(attributes or {}))
+        self._note("event", name, _kept(attributes or {}))
 
     def fail(self, error_type: str, message: str = "") -> None:
         self._note("fail", error_type, message)

@@ -10,7 +10,7 @@ from scripts.lib.bench.calls import Call, Recorded, bind, replay
 from scripts.lib.bench.recorder import Recorder
 from telemetry import conventions as c
 from telemetry.config import TelemetryConfig
-from telemetry.facade import LogEntry
+from telemetry.facade import LogEntry, Repeated
 from telemetry.sdk import SdkTelemetry
 
 CONFIG = TelemetryConfig(service_version="1", instance_id="bench", sources=("bench",), exchanges=("paper",))
@@ -78,6 +78,28 @@ async def test_what_is_called_for_an_order_is_recorded_and_the_services_housekee
             "exit",
         ]
     )
+
+
+async def test_attributes_that_repeat_are_recorded_as_such_wherever_they_are_given():
+    """An engine encodes them once: a copy of them would cost what the service does not pay."""
+    once = Repeated({"a": "b"})
+    recorder = Recorder(CONFIG)
+    recorder.begin()
+
+    async def order():
+        with recorder.request("POST /webhook/{source}", once, traceparent=None, trust=False) as request:
+            request.set(once)
+            request.event("order.transition", once)
+            recorder.step("exchange.limit", 1, once)
+            with recorder.span("order.execute", once):
+                pass
+
+    await asyncio.create_task(order())
+    ((*calls,),) = recorder.orders()
+
+    given = [call for call in calls if call.what in {"request", "set", "event", "step", "span"}]
+    assert len(given) == 5
+    assert all(any(one is once for one in call.arguments) for call in given)
 
 
 async def test_a_replay_makes_the_same_trace_although_its_tasks_run_one_after_another():
