@@ -38,13 +38,13 @@ class SpanStore(Generic[S]):
 
     A span (`S`, the engine's own kind) is a tuple that begins with its trace id. Kept as they are, a page of them under
     one entry: hardly any is ever asked for, so `data_of` turns only those into data. `cost_of` tells the bytes that
-    one takes. Thread-safe.
+    several take together. Thread-safe.
     """
 
     def __init__(
         self,
         data_of: Callable[[S], SpanData],
-        cost_of: Callable[[S], int],
+        cost_of: Callable[[Sequence[S]], int],
         *,
         max_bytes: int = STORE_BYTES,
         max_spans: int = SPANS_OF_A_TRACE,
@@ -83,7 +83,7 @@ class SpanStore(Generic[S]):
         with self._lock:
             take = self._fresh.popleft
             spans = [take() for _ in range(len(self._fresh))]
-            page = _Page(spans, frozenset(map(_trace_of, spans)), sum(map(self._cost_of, spans)))
+            page = _Page(spans, frozenset(map(_trace_of, spans)), self._cost_of(spans))
             self._pages.append(page)
             self._bytes += page.cost
             while self._bytes > self._max_bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from operator import itemgetter
 from threading import Thread
 from time import time_ns
 from typing import TYPE_CHECKING, cast
@@ -296,5 +297,8 @@ def _data_of(ended: Ended) -> SpanData:
     return decode_span(ended[2])
 
 
-def _cost_of(ended: Ended) -> int:
-    return len(ended[2]) + _SPAN_BYTES
+def _cost_of(ended: Sequence[Ended]) -> int:
+    return sum(map(len, map(_message_of, ended))) + _SPAN_BYTES * len(ended)
+
+
+_message_of = itemgetter(2)

@@ -18,7 +18,7 @@ from telemetry.otlp_json import EventData, SpanData
 from telemetry.w3c import is_valid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
     from opentelemetry.context import Context
@@ -140,9 +140,12 @@ def _context_of(span: ReadableSpan) -> trace.SpanContext:
     return context
 
 
-def cost_of(stored: tuple[int, ReadableSpan]) -> int:
-    """About what a span takes in memory, in bytes: itself, its attributes and its events with their text."""
-    _, span = stored
+def cost_of(stored: Sequence[tuple[int, ReadableSpan]]) -> int:
+    """About what spans take in memory, in bytes: themselves, their attributes and their events with their text."""
+    return sum(_cost_of(span) for _, span in stored)
+
+
+def _cost_of(span: ReadableSpan) -> int:
     cost = _SPAN_BYTES
     for part in (span.attributes, *(event.attributes for event in span.events)):
         for value in (part or {}).values():

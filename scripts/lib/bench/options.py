@@ -132,7 +132,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _unit(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--unit-orders", type=whole(least=10, most=5_000), default=200, help="orders a round (200)")
-    group.add_argument("--unit-rounds", type=whole(least=1, most=20), default=3, help="rounds, best counts (3)")
+    group.add_argument("--unit-rounds", type=whole(least=1, most=20), default=5, help="rounds, best counts (5)")
 
 
 def _service(group: argparse._ArgumentGroup) -> None:

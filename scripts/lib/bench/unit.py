@@ -42,7 +42,7 @@ class Row(NamedTuple):
 
 
 def run(asked: Asked, result: Result) -> None:
-    """Some half a minute, all in this process."""
+    """Less than a minute, all in this process."""
     result.notes = [
         "CPU microseconds, all threads of the process, the best of the rounds",
         "exports go to memory, a whole order's by HTTP to a receiver as well",

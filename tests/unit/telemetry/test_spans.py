@@ -310,7 +310,7 @@ def stored(trace: int, span: int) -> Stored:
 
 
 def store(**bounds: int) -> SpanStore[Stored]:
-    return SpanStore(lambda stored: stored[1], lambda _: 700, **bounds)
+    return SpanStore(lambda stored: stored[1], lambda spans: 700 * len(spans), **bounds)
 
 
 def test_the_store_is_bounded_in_bytes_and_forgets_what_ended_first() -> None:
