@@ -26,7 +26,7 @@ ORDER_BAR = 0.1
 ENGINES: Sequence[Measurable] = ("lean", "sdk")
 _CALLS = 2_000
 _ORDER_ROUNDS = 3
-"""Times as many rounds for the row that is judged: on a machine with moods the best of five still differs by a tenth."""
+"""Times as many rounds for the row that is judged: the best of five differs by a tenth from run to run."""
 _ORDER_ROW = "whole order: encoded and sent"
 _LABELS = {
     c.ORDERS: {"exchange": "paper", "symbol": "BTC/USDT", "side": "buy", "order_type": "market", "status": "FILLED"},
@@ -44,7 +44,7 @@ class Row(NamedTuple):
 
 
 def run(asked: Asked, result: Result) -> None:
-    """Less than a minute, all in this process."""
+    """A minute and a half, all in this process."""
     result.notes = [
         "CPU microseconds, all threads of the process, the best of the rounds",
         "exports go to memory, a whole order's by HTTP to a receiver as well",
