@@ -38,7 +38,7 @@ def _hold(pid: int) -> None:
             return
         _ptrace(_DETACH, pid)
         time.sleep(_PAUSE_S)
-    raise AssertionError(f"{_TRIES} times the main thread of {pid} was stopped elsewhere than where it waits for events")
+    raise AssertionError(f"{_TRIES} times the main thread of {pid} was stopped where it did not wait for events")
 
 
 def _system_call(pid: int) -> str:
