@@ -43,7 +43,7 @@ def test_a_loop_is_held_only_while_it_holds_up_no_other_thread(tmp_path: Path) -
             with standing_still(process.pid):
                 before = beat()
                 eventually(lambda before=before: beat() > before + 10)
-            time.sleep(0.3)
+            time.sleep(0.3)  # so that the loop is at something else the next time
     finally:
         process.kill()
         process.wait()

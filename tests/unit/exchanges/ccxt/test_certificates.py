@@ -10,14 +10,10 @@ from service.exchanges.ccxt.session import open_session
 from service.exchanges.settings import AccountSettings, ExchangeSettings
 from service.secrets import Secret
 from telemetry.off import OffTelemetry
-from tests.unit.exchanges.ccxt.wire_lab import CONFIG
+from tests.unit.exchanges.ccxt.wire_lab import CONFIG, free
 
 KEYS = {"apiKey": Secret("k" * 8), "secret": Secret("s" * 8)}
 SETTINGS = ExchangeSettings(id="binance", accounts={"main": AccountSettings(market_type="spot")})
-
-
-async def free(cost: float | None = None) -> None:
-    """Nobody counts."""
 
 
 async def test_an_exchange_that_starts_again_does_not_read_the_certificates_again(session, monkeypatch):

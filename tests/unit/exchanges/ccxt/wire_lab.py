@@ -200,3 +200,7 @@ async def attempt(api: Any, client_order_id: str = ORDER_ID) -> tuple[CallRecord
             return record, await place(api, client_order_id), None
         except Exception as error:  # noqa: BLE001 - what a call may raise is what is tested
             return record, None, error
+
+
+async def free(cost: float | None = None) -> None:
+    """A throttle where nobody counts."""
